@@ -1,0 +1,5 @@
+{#- Condition: the version of an SCD2 dimension that held when the day ended; exactly one per id. -#}
+{% macro holds_on(versions, date) -%}
+    {{ date }} >= cast({{ versions }}.effective_from as date)
+    and {{ date }} < cast({{ versions }}.effective_to as date)
+{%- endmacro %}

@@ -1,0 +1,17 @@
+{#- Rows of a seed that hold in var jurisdiction; for a key that it lacks, the rows of default. -#}
+{% macro rules_in_force(seed, keys) -%}
+    {%- set jurisdiction = var('jurisdiction') -%}
+    select * from {{ seed }}
+    where
+        jurisdiction = '{{ jurisdiction }}'
+        {%- if jurisdiction != 'default' %}
+        or (
+            jurisdiction = 'default'
+            and struct({{ keys | join(', ') }}) not in (
+                select struct({{ keys | join(', ') }})
+                from {{ seed }}
+                where jurisdiction = '{{ jurisdiction }}'
+            )
+        )
+        {%- endif %}
+{%- endmacro %}

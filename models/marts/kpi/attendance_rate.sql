@@ -1,0 +1,89 @@
+with attendance as (
+    select * from {{ ref('fact_attendance') }}
+    where is_recorded and is_enrolled
+),
+
+students as (
+    select * from {{ ref('dim_student') }}
+),
+
+schools as (
+    select * from {{ ref('dim_school') }}
+),
+
+periods as (
+    select * from {{ ref('term_periods') }}
+),
+
+-- Days are recorded for the school, not for a section: a subject has those of its students.
+student_subjects as (
+    select
+        student_id,
+        school_id,
+        school_year,
+        term_id,
+        collect_set(struct('subject' as grain, subject_area as entity_id)) as entities
+    from {{ ref('enrollment_terms') }}
+    group by student_id, school_id, school_year, term_id
+),
+
+student_schools as (
+    select
+        attendance.student_id,
+        attendance.school_id,
+        coalesce(schools.district_id, 'unknown') as district_id,
+        coalesce(students.grade_level, 'unknown') as grade_level,
+        attendance.school_year,
+        periods.period_id as term_id,
+        count(*) as recorded_day_count,
+        sum(attendance.absent_fraction) as absent_day_count
+    from attendance
+    left join students on attendance.student_key = students.student_key
+    left join schools on attendance.school_key = schools.school_key
+    inner join periods on attendance.term_id = periods.term_id
+    group by
+        attendance.student_id, attendance.school_id, district_id, grade_level,
+        attendance.school_year, periods.period_id
+),
+
+entity_rows as (
+    select
+        student_schools.*,
+        inline(concat(
+            array(
+                struct('student' as grain, student_schools.student_id as entity_id),
+                struct('grade_level' as grain, student_schools.grade_level as entity_id),
+                struct('school' as grain, student_schools.school_id as entity_id),
+                struct('district' as grain, student_schools.district_id as entity_id)
+            ),
+            coalesce(student_subjects.entities, array())
+        )) as (grain, entity_id)
+    from student_schools
+    left join student_subjects
+        on student_schools.student_id = student_subjects.student_id
+        and student_schools.school_id = student_subjects.school_id
+        and student_schools.school_year = student_subjects.school_year
+        and student_schools.term_id = student_subjects.term_id
+),
+
+sums as (
+    select
+        grain,
+        entity_id,
+        school_year,
+        term_id,
+        count(distinct student_id) as student_count,
+        cast(sum(recorded_day_count) as decimal(18, 6)) as recorded_day_count,
+        cast(sum(recorded_day_count - absent_day_count) as decimal(18, 6)) as attended_day_count
+    from entity_rows
+    group by grain, entity_id, school_year, term_id
+),
+
+final as (
+    select
+        *,
+        {{ ratio('attended_day_count', 'recorded_day_count') }} as attendance_rate
+    from sums
+)
+
+select * from final

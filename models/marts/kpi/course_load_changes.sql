@@ -1,0 +1,78 @@
+-- noqa: disable=ST07
+-- (USING: a full outer join then has one key, not two)
+with changes as (
+    select * from {{ ref('fact_course_load_change') }}
+),
+
+schools as (
+    select * from {{ ref('dim_school') }}
+),
+
+periods as (
+    select * from {{ ref('term_periods') }}
+),
+
+enrolled_students as (
+    select * from {{ ref('enrolled_students') }}
+    where grain in ('course', 'school', 'district')
+),
+
+entity_rows as (
+    select
+        changes.school_year,
+        periods.period_id as term_id,
+        changes.action,
+        changes.change_count,
+        inline(array(
+            struct('course' as grain, changes.course_id as entity_id),
+            struct('school' as grain, changes.school_id as entity_id),
+            struct('district' as grain, coalesce(schools.district_id, 'unknown') as entity_id)
+        )) as (grain, entity_id)
+    from changes
+    left join schools on changes.school_key = schools.school_key
+    inner join periods on changes.term_id = periods.term_id
+),
+
+sums as (
+    select
+        grain,
+        entity_id,
+        school_year,
+        term_id,
+        sum(if(action = 'add', change_count, 0)) as add_count,
+        sum(if(action = 'drop', change_count, 0)) as drop_count,
+        sum(if(action = 'switch', change_count, 0)) as switch_count,
+        sum(if(action = 'audit', change_count, 0)) as audit_count,
+        sum(change_count) as change_count
+    from entity_rows
+    group by grain, entity_id, school_year, term_id
+),
+
+joined as (
+    select
+        grain,
+        entity_id,
+        school_year,
+        term_id,
+        coalesce(enrolled_students.student_count, 0) as student_count,
+        coalesce(sums.add_count, 0) as add_count,
+        coalesce(sums.drop_count, 0) as drop_count,
+        coalesce(sums.switch_count, 0) as switch_count,
+        coalesce(sums.audit_count, 0) as audit_count,
+        coalesce(sums.change_count, 0) as change_count
+    from enrolled_students
+    full outer join sums using (grain, entity_id, school_year, term_id)
+),
+
+final as (
+    select
+        *,
+        {{ ratio('100 * add_count', 'student_count') }} as adds_per_100_students,
+        {{ ratio('100 * drop_count', 'student_count') }} as drops_per_100_students,
+        {{ ratio('100 * switch_count', 'student_count') }} as switches_per_100_students,
+        {{ ratio('100 * audit_count', 'student_count') }} as audits_per_100_students,
+        {{ ratio('100 * change_count', 'student_count') }} as changes_per_100_students
+    from joined
+)
+
+select * from final

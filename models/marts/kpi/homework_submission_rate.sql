@@ -1,0 +1,61 @@
+with student_courses as (
+    select * from {{ ref('student_course_homework') }}
+),
+
+section_entities as (
+    select
+        course_id,
+        collect_list(struct(grain, entity_id, weight)) as entities
+    from {{ ref('course_entities') }}
+    group by course_id
+),
+
+entity_rows as (
+    {{ rows_per_entity('student_courses') }}
+),
+
+sums as (
+    select
+        grain,
+        entity_id,
+        'all' as course_id,
+        school_year,
+        term_id,
+        count(distinct student_id) as student_count,
+        cast(sum(weight * expected_count) as decimal(28, 8)) as expected_count,
+        cast(sum(weight * submitted_count) as decimal(28, 8)) as submitted_count,
+        cast(sum(weight * on_time_count) as decimal(28, 8)) as on_time_count
+    from entity_rows
+    group by grain, entity_id, school_year, term_id
+    union all
+    select
+        'student_course' as grain,
+        student_id as entity_id,
+        course_id,
+        school_year,
+        term_id,
+        1 as student_count,
+        cast(sum(expected_count) as decimal(28, 8)) as expected_count,
+        cast(sum(submitted_count) as decimal(28, 8)) as submitted_count,
+        cast(sum(on_time_count) as decimal(28, 8)) as on_time_count
+    from student_courses
+    group by student_id, course_id, school_year, term_id
+),
+
+final as (
+    select
+        grain,
+        entity_id,
+        course_id,
+        school_year,
+        term_id,
+        student_count,
+        cast(expected_count as decimal(18, 6)) as expected_count,
+        cast(submitted_count as decimal(18, 6)) as submitted_count,
+        cast(on_time_count as decimal(18, 6)) as on_time_count,
+        {{ ratio('submitted_count', 'expected_count') }} as homework_submission_rate,
+        {{ ratio('on_time_count', 'expected_count') }} as homework_on_time_rate
+    from sums
+)
+
+select * from final

@@ -1,0 +1,29 @@
+with enrollment_terms as (
+    select * from {{ ref('enrollment_terms') }}
+),
+
+section_entities as (
+    select
+        course_id,
+        collect_list(struct(grain, entity_id, weight)) as entities
+    from {{ ref('course_entities') }}
+    group by course_id
+),
+
+entity_rows as (
+    {{ rows_per_entity('enrollment_terms') }}
+),
+
+final as (
+    select
+        grain,
+        entity_id,
+        school_year,
+        term_id,
+        count(distinct student_id) as student_count
+    from entity_rows
+    where grain <> 'student'
+    group by grain, entity_id, school_year, term_id
+)
+
+select * from final

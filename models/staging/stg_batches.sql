@@ -1,0 +1,25 @@
+with source as (
+    select * from {{ source('raw', 'batches') }}
+),
+
+final as (
+    select
+        batch_id,
+        source_system,
+        kind,
+        file,
+        entity,
+        is_complete,
+        as_of,
+        landed_at,
+        rows_read,
+        rows_landed,
+        rows_unchanged,
+        rows_rejected,
+        rows_ended,
+        rows_missing,
+        parameters
+    from source
+)
+
+select * from final

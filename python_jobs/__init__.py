@@ -1,0 +1,1 @@
+"""Python jobs around the dbt project: landing, building, reporting."""

@@ -1,0 +1,61 @@
+"""Build the warehouse: seeds, staging, snapshots, marts, and the tests that hold them."""
+
+from typing import Annotated
+
+import typer
+
+from python_jobs.dbt_runner import run_dbt
+from python_jobs.errors import DistrictError
+from python_jobs.spark import get_spark
+
+NO_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
+# Below so many raw rows, Spark's generated code costs more time to make than it saves.
+SMALL_ROWS = 300_000
+
+
+def command(
+    select: Annotated[str, typer.Option(help="Only these nodes, in dbt's selection syntax.")] = "",
+    full_refresh: Annotated[
+        bool, typer.Option(help="Make the incremental facts and the seeds anew.")
+    ] = False,
+) -> None:
+    """Build and test everything that reports read (dbt build)."""
+    build(select=select, full_refresh=full_refresh)
+
+
+def build(*, select: str = "", full_refresh: bool = False) -> None:
+    """Run dbt build without the unit tests, which hold the code and not the data."""
+    _fit_to_size()
+    arguments = ["build", *NO_UNIT_TESTS]
+    if select:
+        arguments += ["--select", *select.split()]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    run_dbt(arguments, title="Building")
+
+
+def build_snapshots() -> None:
+    """Record the versions that the last landing brought, before another landing hides them."""
+    _fit_to_size()
+    types = ["--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"]
+    run_dbt(["build", *types, "--select", "+resource_type:snapshot"], title="Recording history")
+
+
+def _fit_to_size() -> None:
+    """Interpret plans on small data, compile them on large."""
+    spark = get_spark()
+    if not spark.catalog.tableExists("raw.batches"):
+        raise DistrictError(
+            "nothing has landed in this warehouse yet",
+            "run: district land synthetic, or: district land oneroster PATH",
+        )
+    rows = spark.table("raw.batches").agg({"rows_landed": "sum"}).collect()[0][0] or 0
+    is_small = rows < SMALL_ROWS
+    spark.conf.set("spark.sql.codegen.wholeStage", str(not is_small).lower())
+    spark.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN" if is_small else "FALLBACK")
+
+
+if __name__ == "__main__":
+    from python_jobs.cli import run_verb
+
+    run_verb(command)

@@ -1,0 +1,171 @@
+"""The one place that opens a Spark session, from the same profile that dbt uses."""
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from filelock import FileLock, Timeout
+from pyspark.sql import SparkSession
+
+from python_jobs.errors import DistrictError
+
+# PySpark logs failed statements with their values; ours say what went wrong without them.
+logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
+
+PROJECT = Path(__file__).resolve().parent.parent
+PROFILE = "school_district_warehouse"
+MINIMUM_JAVA = 17
+MINIMUM_FREE_BYTES = 200 * 1024 * 1024
+
+
+def profiles_dir() -> Path:
+    return Path(os.environ.get("DBT_PROFILES_DIR", PROJECT / "profiles"))
+
+
+def warehouse_dir() -> Path:
+    """Return the warehouse folder as an absolute path, and tell Spark and dbt of it."""
+    path = Path(os.environ.get("WAREHOUSE_DIR", PROJECT / "warehouse")).absolute()
+    os.environ["WAREHOUSE_DIR"] = str(path)
+    return path
+
+
+def profile() -> tuple[str, dict[str, Any]]:
+    """Return the chosen target's name and its settings, with environment variables filled in."""
+    path = profiles_dir() / "profiles.yml"
+    if not path.is_file():
+        raise DistrictError(f"no profile at {path}", "set DBT_PROFILES_DIR to its folder")
+    warehouse_dir()
+    template = jinja2.Environment(autoescape=False).from_string(path.read_text())
+    text = template.render(env_var=lambda name, default="": os.environ.get(name, default))
+    chosen = yaml.safe_load(text)[PROFILE]
+    target, outputs = chosen["target"], chosen["outputs"]
+    if target not in outputs:
+        raise DistrictError(
+            f"target {target!r} is not in {path}",
+            f"choose one of: {', '.join(outputs)}",
+        )
+    return target, outputs[target]
+
+
+def uses_embedded_metastore(settings: dict[str, Any]) -> bool:
+    url = settings["server_side_parameters"].get("spark.hadoop.javax.jdo.option.ConnectionURL", "")
+    return str(url).startswith("jdbc:derby:")
+
+
+def java_version() -> int:
+    """Return Java's major version. Raises DistrictError when there is none, or it is too old."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    hint = "install Java 17 or later (Debian: apt-get install openjdk-17-jre-headless)"
+    if not java or not Path(java).is_file():
+        raise DistrictError("Java was not found (JAVA_HOME and PATH were searched)", hint)
+    shown = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    match = re.search(r'version "(?:1\.)?(\d+)', shown.stderr + shown.stdout)
+    if not match:
+        raise DistrictError(f"{java} does not tell its version", hint)
+    if int(match[1]) < MINIMUM_JAVA:
+        raise DistrictError(f"Java {match[1]} is too old for Spark 4 ({java})", hint)
+    return int(match[1])
+
+
+def check_jars() -> None:
+    """Raise DistrictError when Delta's jars are not beside Spark's own."""
+    import pyspark
+
+    jars = Path(pyspark.__file__).parent / "jars"
+    if not list(jars.glob("delta-spark_*.jar")):
+        raise DistrictError(f"Delta's jars are not in {jars}", "run: make setup")
+
+
+def free_bytes(path: Path) -> int:
+    """Return the free space where `path` is or would be made."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def check_disk(path: Path) -> None:
+    free = free_bytes(path)
+    if free < MINIMUM_FREE_BYTES:
+        raise DistrictError(
+            f"only {free // 2**20} MiB of disk are free at {path}",
+            f"free at least {MINIMUM_FREE_BYTES // 2**20} MiB, or set WAREHOUSE_DIR elsewhere",
+        )
+
+
+def check_format() -> None:
+    """Raise DistrictError when a newer Delta than ours has written the warehouse."""
+    marker = warehouse_dir() / "delta.version"
+    if not marker.is_file():
+        return
+    theirs, ours = marker.read_text().strip(), version("delta-spark")
+    if _release(theirs) > _release(ours):
+        raise DistrictError(
+            f"the warehouse {marker.parent} was written by Delta {theirs}, this is {ours}",
+            "update this project, or use a new warehouse (--warehouse FOLDER)",
+        )
+
+
+def _release(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+
+
+@cache
+def lock_warehouse() -> FileLock:
+    """Take the warehouse for this process until it ends.
+
+    The operating system holds the lock, so a dead process's lock file never blocks anybody.
+    Raises DistrictError at once when another process has it.
+    """
+    folder = warehouse_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    owner = folder / "lock.owner"
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DistrictError(
+            f"another process has the warehouse {folder} open ({owner.read_text().strip()})",
+            "wait until it ends, or use the target server, which many processes share",
+        ) from None
+    owner.write_text(f"process {os.getpid()}: {Path(sys.argv[0]).name} {' '.join(sys.argv[1:3])}")
+    return lock
+
+
+def prepare() -> dict[str, Any]:
+    """Check the machine, take the lock if the metastore is embedded, return Spark's settings."""
+    _, settings = profile()
+    java_version()
+    check_jars()
+    if uses_embedded_metastore(settings):
+        check_format()
+        check_disk(warehouse_dir())
+        lock_warehouse()
+        (warehouse_dir() / "delta.version").write_text(version("delta-spark"))
+    return {name: str(value) for name, value in settings["server_side_parameters"].items()}
+
+
+def get_spark() -> SparkSession:
+    """Return the running session, or open one as the profile says.
+
+    Raises DistrictError when Java, the jars, disk space or the warehouse's lock cannot be had.
+    """
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        return running
+    os.environ.setdefault("SPARK_CONF_DIR", str(profiles_dir()))
+    builder = SparkSession.builder.enableHiveSupport()
+    for name, value in prepare().items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark

@@ -1,0 +1,28 @@
+"""One Spark session and one warehouse for all tests."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Open the session that a user would get, on a warehouse whose path holds a space."""
+    os.environ["WAREHOUSE_DIR"] = str(tmp_path_factory.mktemp("district") / "ware house")
+    os.environ["DISTRICT_TARGET"] = "laptop"
+    # Short runs gain from the quick compiler alone; long ones lose. A crash may cost the metastore.
+    os.environ["DISTRICT_JAVA_OPTIONS"] = (
+        "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dderby.system.durability=test"
+    )
+    from python_jobs.spark import get_spark
+
+    session = get_spark()
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+    yield session
+    session.stop()
