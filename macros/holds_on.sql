@@ -1,4 +1,4 @@
-{#- Condition: the version of an SCD2 dimension that held when the day ended; exactly one per id. -#}
+{#- Condition: the version that held when the day ended; exactly one per id of an SCD2 dimension. -#}
 {% macro holds_on(versions, date) -%}
     {{ date }} >= cast({{ versions }}.effective_from as date)
     and {{ date }} < cast({{ versions }}.effective_to as date)

@@ -1,7 +1,7 @@
 {#-
   One atomic MERGE that leaves the fact as a full refresh would: rows that the new computation
   yields are inserted or, where a column differs, updated; affected rows that it no longer yields
-  are deleted. Delta allows no subquery in a MERGE's conditions, so the source carries the deletions.
+  are deleted. Delta allows no subquery in a MERGE's conditions: the source carries the deletions.
   Models without meta.changed_by get the merge of dbt-spark.
 -#}
 {% macro spark__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates) %}

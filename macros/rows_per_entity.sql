@@ -10,7 +10,14 @@
                 struct('school' as grain, {{ relation }}.school_id as entity_id, 1bd as weight),
                 struct('district' as grain, {{ relation }}.district_id as entity_id, 1bd as weight)
             ),
-            coalesce(section_entities.entities, array())
+            coalesce(
+                section_entities.entities,
+                array(
+                    struct('course' as grain, 'unknown' as entity_id, 1bd as weight),
+                    struct('subject' as grain, 'unknown' as entity_id, 1bd as weight),
+                    struct('teacher' as grain, 'unknown' as entity_id, 1bd as weight)
+                )
+            )
         )) as (grain, entity_id, weight)
     from {{ relation }}
     left join section_entities on {{ relation }}.course_id = section_entities.course_id

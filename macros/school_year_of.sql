@@ -1,4 +1,4 @@
-{#- The year in which the school year of a date ends, for dates that no term holds: from July on, the next. -#}
+{#- School year of a date that no term holds, by the year it ends in: July begins the next. -#}
 {% macro school_year_of(date) -%}
     year(add_months({{ date }}, 6))
 {%- endmacro %}

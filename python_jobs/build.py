@@ -6,11 +6,9 @@ import typer
 
 from python_jobs.dbt_runner import run_dbt
 from python_jobs.errors import DistrictError
-from python_jobs.spark import get_spark
+from python_jobs.spark import fit_to_size, get_spark
 
 NO_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
-# Below so many raw rows, Spark's generated code costs more time to make than it saves.
-SMALL_ROWS = 300_000
 
 
 def command(
@@ -25,7 +23,7 @@ def command(
 
 def build(*, select: str = "", full_refresh: bool = False) -> None:
     """Run dbt build without the unit tests, which hold the code and not the data."""
-    _fit_to_size()
+    _require_raw()
     arguments = ["build", *NO_UNIT_TESTS]
     if select:
         arguments += ["--select", *select.split()]
@@ -36,13 +34,12 @@ def build(*, select: str = "", full_refresh: bool = False) -> None:
 
 def build_snapshots() -> None:
     """Record the versions that the last landing brought, before another landing hides them."""
-    _fit_to_size()
+    _require_raw()
     types = ["--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"]
     run_dbt(["build", *types, "--select", "+resource_type:snapshot"], title="Recording history")
 
 
-def _fit_to_size() -> None:
-    """Interpret plans on small data, compile them on large."""
+def _require_raw() -> None:
     spark = get_spark()
     if not spark.catalog.tableExists("raw.batches"):
         raise DistrictError(
@@ -50,9 +47,7 @@ def _fit_to_size() -> None:
             "run: district land synthetic, or: district land oneroster PATH",
         )
     rows = spark.table("raw.batches").agg({"rows_landed": "sum"}).collect()[0][0] or 0
-    is_small = rows < SMALL_ROWS
-    spark.conf.set("spark.sql.codegen.wholeStage", str(not is_small).lower())
-    spark.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN" if is_small else "FALLBACK")
+    fit_to_size(spark, rows)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,9 @@ def run_dbt(arguments: Sequence[str], *, title: str) -> "dbtRunnerResult":
             if event.info.name == "NodeStart":
                 step(event.data.node_info.node_name)
 
-        result = _runner(manifest=_manifest(), callbacks=[show]).invoke([*arguments, "--quiet"])
+        result = _runner(manifest=_manifest(), callbacks=[show]).invoke(
+            [*arguments, "--quiet", "--log-level", "none"]
+        )
     _raise_on_failure(result)
     return result
 
@@ -52,7 +54,7 @@ def _runner(**settings: Any) -> "dbtRunner":
 @cache
 def _manifest() -> "Manifest":
     """Parse the project once per process."""
-    result = _runner().invoke(["parse", "--quiet"])
+    result = _runner().invoke(["parse", "--quiet", "--log-level", "none"])
     if not result.success:
         raise DistrictError(f"the dbt project cannot be read: {result.exception}", "run: dbt parse")
     manifest: Manifest = result.result

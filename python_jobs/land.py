@@ -1,11 +1,10 @@
 """Land a source into the raw tables."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pyspark.sql import SparkSession
@@ -15,14 +14,17 @@ from python_jobs.build import build_snapshots
 from python_jobs.console import print_table, progress
 from python_jobs.errors import DistrictError
 from python_jobs.landing.oneroster import open_bundle, read_parts
-from python_jobs.landing.raw import Landed, create_raw_tables, land_batch
-from python_jobs.landing.synthetic import PRESETS, District, batches, scaled
+from python_jobs.landing.raw import Landed, Part, create_raw_tables, land_batch
+from python_jobs.landing.synthetic import District, batches
 from python_jobs.landing.synthetic import night as next_night
-from python_jobs.spark import get_spark
+from python_jobs.spark import fit_to_size, get_spark
 
 SYNTHETIC = "synthetic"
+# Rough sizes, enough to choose how Spark works.
+ROW_BYTES = 100
+ROWS_PER_STUDENT = 100
 
-app = typer.Typer(no_args_is_help=True, help="Land a source into the raw tables.")
+app: typer.Typer = typer.Typer(no_args_is_help=True, help="Land a source into the raw tables.")
 
 SyntheticPreset = Annotated[
     str, typer.Option(help="seed: the smallest district; demo: 600 students, three school years.")
@@ -69,6 +71,7 @@ def land_oneroster(path: Path, as_of: datetime | None, *, snapshot: bool = True)
     """
     with open_bundle(path) as bundle:
         spark = get_spark()
+        fit_to_size(spark, sum(file.stat().st_size for file in bundle.files.values()) // ROW_BYTES)
         with progress(f"Landing {path.name}"):
             landed = land_batch(
                 spark,
@@ -90,23 +93,16 @@ def land_synthetic(
 
     snapshot: as for land_oneroster; between two school years history is always recorded.
     """
-    if preset not in PRESETS:
-        raise DistrictError(f"no preset {preset!r}", f"choose one of: {', '.join(PRESETS)}")
-    district = scaled(scale, seed=seed) if scale else PRESETS[preset](seed=seed)
+    parameters = {"preset": preset, "scale": scale, "seed": seed, "night": 0}
+    district = _district(parameters)
     spark = get_spark()
+    fit_to_size(spark, district.students * ROWS_PER_STUDENT)
     landed: list[Landed] = []
     for position, (as_of, parts) in enumerate(batches(spark, district)):
         if position:
             build_snapshots()
-        with progress(f"Landing a synthetic district, school year {district.years[position]}"):
-            landed += land_batch(
-                spark,
-                parts,
-                source_system=SYNTHETIC,
-                kind="synthetic",
-                as_of=as_of,
-                parameters={"district": asdict(district), "night": 0},
-            )
+        with progress(f"Landing a synthetic district as of {as_of:%Y-%m-%d}"):
+            landed += _land_synthetic(spark, parts, as_of, parameters)
     if snapshot:
         build_snapshots()
     return landed
@@ -115,23 +111,43 @@ def land_synthetic(
 def land_night(changed: float, *, snapshot: bool = True) -> list[Landed]:
     """Land what changes in the night after the last synthetic landing, for a share of students."""
     spark = get_spark()
-    district, last_night = _last_landing(spark)
-    as_of, parts = next_night(spark, district, last_night + 1, changed)
-    with progress(f"Landing night {last_night + 1}"):
-        landed = land_batch(
-            spark,
-            parts,
-            source_system=SYNTHETIC,
-            kind="synthetic",
-            as_of=as_of,
-            parameters={"district": asdict(district), "night": last_night + 1},
-        )
+    parameters = _last_parameters(spark)
+    parameters["night"] += 1
+    district = _district(parameters)
+    as_of, parts = next_night(spark, district, parameters["night"], changed)
+    with progress(f"Landing night {parameters['night']} as of {as_of:%Y-%m-%d}"):
+        landed = _land_synthetic(spark, parts, as_of, parameters)
     if snapshot:
         build_snapshots()
     return landed
 
 
-def _last_landing(spark: SparkSession) -> tuple[District, int]:
+def _district(parameters: Mapping[str, Any]) -> District:
+    if parameters["scale"]:
+        return District.scale(parameters["scale"], parameters["seed"])
+    presets = District.presets(parameters["seed"])
+    if parameters["preset"] not in presets:
+        raise DistrictError(
+            f"no preset {parameters['preset']!r}", f"choose one of: {', '.join(presets)}"
+        )
+    return presets[parameters["preset"]]
+
+
+def _land_synthetic(
+    spark: SparkSession, parts: Sequence[Part], as_of: datetime, parameters: Mapping[str, Any]
+) -> list[Landed]:
+    return land_batch(
+        spark,
+        parts,
+        source_system=SYNTHETIC,
+        kind="synthetic",
+        as_of=as_of,
+        parameters=parameters,
+    )
+
+
+def _last_parameters(spark: SparkSession) -> dict[str, Any]:
+    """Return how the last synthetic batch was made, from the log of batches."""
     create_raw_tables(spark)
     last = (
         spark.table("raw.batches")
@@ -144,8 +160,8 @@ def _last_landing(spark: SparkSession) -> tuple[District, int]:
         raise DistrictError(
             "no synthetic district has landed in this warehouse", "run: district land synthetic"
         )
-    parameters = json.loads(last.parameters)
-    return District(**parameters["district"]), parameters["night"]
+    parameters: dict[str, Any] = json.loads(last.parameters)
+    return parameters
 
 
 def show(landed: Sequence[Landed]) -> None:

@@ -25,6 +25,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PROFILE = "school_district_warehouse"
 MINIMUM_JAVA = 17
 MINIMUM_FREE_BYTES = 200 * 1024 * 1024
+SMALL_ROWS = 300_000  # over all raw tables
 
 
 def profiles_dir() -> Path:
@@ -146,6 +147,7 @@ def prepare() -> dict[str, Any]:
     _, settings = profile()
     java_version()
     check_jars()
+    os.environ.setdefault("SPARK_CONF_DIR", str(profiles_dir()))  # log4j2.properties
     if uses_embedded_metastore(settings):
         check_format()
         check_disk(warehouse_dir())
@@ -162,10 +164,14 @@ def get_spark() -> SparkSession:
     running = SparkSession.getActiveSession()
     if running is not None:
         return running
-    os.environ.setdefault("SPARK_CONF_DIR", str(profiles_dir()))
     builder = SparkSession.builder.enableHiveSupport()
     for name, value in prepare().items():
         builder = builder.config(name, value)
-    spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
-    return spark
+    return builder.getOrCreate()
+
+
+def fit_to_size(spark: SparkSession, rows: int) -> None:
+    """Interpret query plans on small data; compile them where compiling pays for itself."""
+    is_small = rows < SMALL_ROWS
+    spark.conf.set("spark.sql.codegen.wholeStage", str(not is_small).lower())
+    spark.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN" if is_small else "FALLBACK")

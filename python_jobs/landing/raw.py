@@ -67,8 +67,8 @@ class Landed:
 
 def create_raw_tables(spark: SparkSession) -> None:
     """Create the schemas, and every raw table that is not there yet."""
-    for schema in ("raw", "quality"):
-        spark.sql(f"create schema if not exists {schema}")
+    if not spark.catalog.databaseExists("raw"):
+        spark.sql("create schema raw")
     have = {row.tableName for row in spark.sql("show tables in raw").collect()}
     wanted = {entity: columns(entity) for entity in ENTITIES} | {"batches": BATCH_COLUMNS}
 

@@ -10,12 +10,12 @@ from pyspark.sql.functions import broadcast, expr
 from python_jobs.landing.synthetic_plan import GRADES, Export, Term, Work, literal, small_table
 from python_jobs.landing.synthetic_roster import (
     STAGES,
-    movers,
     school_id,
     students,
     teacher_id,
     teacher_number,
     teachers_per_school,
+    with_old_school,
 )
 from python_jobs.landing.synthetic_words import SMALL_SLOTS, SUBJECTS, courses_by_grade
 
@@ -187,7 +187,7 @@ def enrolled(spark: SparkSession, export: Export, frame: DataFrame) -> DataFrame
     )
     taken = _taken_small if district.is_small else _taken_by_grade
     return (
-        taken(spark, export, with_event)
+        taken(spark, export, district.cut(with_event))
         .selectExpr(
             "*",
             f"get({literal(export.calendar.days)}, first_day + event_lag) as event_date",
@@ -317,63 +317,52 @@ def _teacher_rows(frame: DataFrame) -> DataFrame:
     )
 
 
-CHANGE_COLUMNS = [
-    "student_id", "school_id", "course_id", "other_course_id", "begin_date", "end_date", "action",
-]  # fmt: skip
-
-
 def _changed_tonight(spark: SparkSession, export: Export) -> DataFrame:
     """Return the chosen students' new and ended enrollments, dated the last school day.
 
     Who moved school ends all courses there and takes the same ones here; of the others some
-    drop a course, and some add one.
+    drop a course, and some add one. action is null where a move ends the old course.
     """
-    dice, night = export.district.dice, str(export.night)
+    district, dice, night = export.district, export.district.dice, str(export.night)
     day = literal(export.days_so_far[-1])
-    is_small = export.district.is_small
-    current = "end_date is null and span = 'year'"
-    moved = enrolled(spark, export, movers(spark, export)).where("end_date is null")
     old_course = _course_id(export, "old_school_no", "grade", "code", "section")
-    left = moved.selectExpr(
-        "student_id", "old_school_id as school_id", f"{old_course} as course_id",
-        "cast(null as string) as other_course_id", "begin_date", f"{day} as end_date",
-        "cast(null as string) as action",
-    )  # fmt: skip
-    joined = moved.selectExpr(
-        "student_id", "school_id", "course_id", f"{old_course} as other_course_id",
-        f"{day} as begin_date", "cast(null as date) as end_date", "'switch' as action",
-    )  # fmt: skip
-    stayed = students(spark, export).where(f"not ({export.is_changed_tonight('move', 0.06)})")
-    drops = stayed.where(f"{dice.uniform('drop tonight', 'student_no', night)} < 0.12D")
-    dropped_slot = (
-        "slot_order = 2"
-        if is_small
-        else f"slot = 4 + {dice.whole(2, 'dropped', 'student_no', night)}"
+    if district.is_small:
+        dropped, near = "slot_order = 1", "slot_order = 0"
+        codes = literal([code for _, code, _, _ in SMALL_SLOTS])
+        extra_code = f"get({codes}, (first_slot + 16) % 9)"  # no student has the last in the order
+    else:
+        dropped = f"slot = 4 + {dice.whole(2, 'dropped', 'student_no', night)}"
+        near, extra_code = "slot = 4", "code"  # the same subject, a grade lower or higher
+    near_grade = "if(grade = first_grade, grade + 1, grade - 1)"
+    extra = _course_id(export, "school_no", near_grade, extra_code, "0")
+
+    def change(condition: str, course: str, school: str, action: str, begin: str, end: str) -> str:
+        other = old_course if action == "'switch'" else "cast(null as string)"
+        return (
+            f"if({condition}, named_struct('course_id', {course}, 'school_id', {school}, 'action',"
+            f" {action}, 'other_course_id', {other}, 'begin_date', {begin}, 'end_date', {end}),"
+            " null)"
+        )
+
+    nothing, no_day = "cast(null as string)", "cast(null as date)"
+    moves = "school_no != old_school_no and end_date is null"
+    stays = "school_no = old_school_no and end_date is null and span = 'year'"
+    drops = f"{stays} and {dropped} and {dice.uniform('drops', 'student_no', night)} < 0.12D"
+    adds = (
+        f"school_no = old_school_no and leg = 1 and {near}"
+        f" and {dice.uniform('adds', 'student_no', night)} < 0.10D"
     )
-    dropped = enrolled(spark, export, drops).where(f"{current} and {dropped_slot}").selectExpr(
-        "student_id", "school_id", "course_id", "cast(null as string) as other_course_id",
-        "begin_date", f"{day} as end_date", "'drop' as action",
-    )  # fmt: skip
-    adds = stayed.where(f"{dice.uniform('add tonight', 'student_no', night)} < 0.10D")
-    if is_small:
-        extra = adds.selectExpr(
-            "*", f"{_course_id(export, 'school_no', 'grade', literal('PED'), '0')} as course_id"
-        ).join(
-            enrolled(spark, export, adds).where("code = 'PED'").select("student_id"),
-            "student_id",
-            "left_anti",
-        )
-    else:  # the same kind of course, a grade lower or higher
-        code = "if(stage = 'elementary', 'ART', 'LAN')"
-        grade = "if(grade = first_grade, grade + 1, grade - 1)"
-        extra = adds.selectExpr(
-            "*", f"{_course_id(export, 'school_no', grade, code, '0')} as course_id"
-        )
-    added = extra.selectExpr(
-        "student_id", "school_id", "course_id", "cast(null as string) as other_course_id",
-        f"{day} as begin_date", "cast(null as date) as end_date", "'add' as action",
-    )  # fmt: skip
-    return left.unionByName(joined).unionByName(dropped).unionByName(added)
+    changes = [
+        change(moves, old_course, "old_school_id", nothing, "begin_date", day),
+        change(moves, "course_id", "school_id", "'switch'", day, no_day),
+        change(drops, "course_id", "school_id", "'drop'", "begin_date", day),
+        change(adds, extra, "school_id", "'add'", day, no_day),
+    ]
+    return (
+        enrolled(spark, export, with_old_school(students(spark, export), export))
+        .selectExpr("student_id", f"explode(array_compact(array({', '.join(changes)}))) as change")
+        .selectExpr("student_id", "change.*")
+    )
 
 
 def adjustments(spark: SparkSession, export: Export) -> DataFrame:

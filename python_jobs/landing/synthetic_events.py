@@ -53,7 +53,7 @@ def attendance(spark: SparkSession, export: Export) -> DataFrame:
         recorded = f"({unrecorded} or date > {literal(export.before_nights().today)})"
     else:
         recorded = f"not {unrecorded}"
-    usual = f"least(0.7D, 0.041D * exp(-0.85D * attends)) * if({_is_edge('date')}, 1.25D, 0.85D)"
+    usual = f"least(0.7D, 0.039D * exp(-0.85D * attends)) * if({_is_edge('date')}, 1.25D, 0.85D)"
     spell = dice.uniform("spell", "student_no", str(export.school_year), "day div 3")
     incident = _Incident(export, f"day div {INCIDENT_DAYS}")
     day = f"day % {INCIDENT_DAYS}"

@@ -1,7 +1,7 @@
 """Grades and homework of a synthetic district.
 
-The share of points lost on a piece of work is log-normal: exp(2.7 - 0.6 z) percent, where z adds
-up ability, effort, a student's good or bad term, the course, its difficulty and luck. So work
+The share of points lost on a piece of work is log-normal: exp(2.62 - 0.58 z) percent, where z adds
+up ability, effort, attendance, a student's good or bad term, the course, its difficulty and luck. So work
 averages about 80 percent with a long tail below. Whether homework is handed in follows effort
 (logistic). A course mark is the points of all counted work of the term; missing work counts 0.
 """
@@ -50,12 +50,12 @@ def results(spark: SparkSession, export: Export, frame: DataFrame) -> DataFrame:
         " and (end_date is null or due_date < end_date)"
     )
     handed_in = (
-        "if(is_homework, 1 / (1 + exp(-(2.8D + 0.95D * effort + 0.3D * attends + 0.3D * mood))),"
+        "if(is_homework, 1 / (1 + exp(-(2.4D + 0.85D * effort + 0.3D * attends + 0.3D * mood))),"
         " 1 / (1 + exp(-(4.3D + 0.3D * effort + 0.3D * attends))))"
     )
     late = "if(is_homework, least(0.5D, 0.08D * exp(-0.5D * effort)), 0.01D)"
     days_late = f"if(is_late, 1 + {dice.whole(4, 'days late', *key)}, 0)"
-    drawn = due.selectExpr(
+    drawn = export.district.cut(due).selectExpr(
         "*",
         f"{dice.normal('mood', 'student_no', 'term_id')} as mood",
         f"{dice.uniform('exempt', *key)} < 0.013D or coalesce(due_date >= audit_date, false)"
@@ -73,15 +73,15 @@ def results(spark: SparkSession, export: Export, frame: DataFrame) -> DataFrame:
         " when set_aside < 0.008 then 'partially graded' else 'fully graded' end as status",
     )
     skill = (
-        "0.75D * ability + 0.30D * effort + 0.28D * mood - difficulty"
+        "0.70D * ability + 0.25D * effort + 0.20D * attends + 0.28D * mood - difficulty"
         f" + 0.30D * {dice.normal('likes', 'student_no', 'code')}"
         f" + 0.15D * {dice.normal('strict', 'course_id')}"
         f" + 0.52D * {dice.normal('luck', *key)}"
     )
     extra = dice.uniform("extra credit", *key)
-    return drawn.selectExpr(
+    return export.district.cut(drawn).selectExpr(
         "*",
-        f"least(100, exp(2.66D - 0.6D * ({skill}))) as lost_percent",
+        f"least(100, exp(2.62D - 0.58D * ({skill}))) as lost_percent",
         f"if({extra} < 0.013D and lost_percent < 30, 100 + 400 * {extra},"
         " 100 - lost_percent - if(is_late, 4, 0)) as percent",
         "greatest(0, round(percent * points_possible / 50) / 2) as worth",
@@ -121,15 +121,18 @@ def _course_marks(frame: DataFrame, export: Export) -> DataFrame:
     """Return the marks of the terms that have ended, from a frame of `results`."""
     return (
         frame.where(
-            "status in ('fully graded', 'not submitted') and audit_date is null"
+            "audit_date is null"
             f" and term_end <= {literal(export.today)}"
             " and (end_date is null or end_date > term_end)"
         )
         .groupBy("student_id", "course_id", "term_number", "term_id", "term_end")
         .agg(
             expr("sum(if(status = 'fully graded', worth, 0))").alias("earned"),
-            expr("sum(points_possible)").alias("possible"),
+            expr("sum(if(status in ('fully graded', 'not submitted'), points_possible, 0))").alias(
+                "possible"
+            ),
         )
+        .where("possible > 0")
         .selectExpr(
             "concat('grd-', substr(student_id, 5), '-', substr(course_id, 5), '-', term_number,"
             " '-mark') as id",

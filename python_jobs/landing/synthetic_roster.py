@@ -5,7 +5,7 @@ with it, by hash, everything else. So a student's later rows need no join, and n
 rows of the year before.
 
 What students are like (units of standard deviations): `ability` drifts from year to year,
-`effort` leans on ability (0.4), `attends` and `behaves` lean on effort (0.35, 0.5). Economic
+`effort` leans on ability (0.4), `attends` and `behaves` lean on effort (0.5, 0.6). Economic
 disadvantage lowers the mean of ability by 0.2 and of attendance by 0.3, as absence for reasons of
 health and transport does; race, sex, language and disability change nothing.
 """
@@ -110,7 +110,7 @@ def students(spark: SparkSession, export: Export) -> DataFrame:
         # In the nights of one school year a student moves at most once.
         return f"{by_year} + least({by_night}, 1)" if tag == "move" else f"{by_year} + {by_night}"
 
-    small_household = "4000000000 + school_no * 150 + school_seat div 2"
+    small_household = "1 + school_no * 150 + school_seat div 2"
     siblings = f"{dice.uniform('siblings', 'zone', 'rank', 'cohort div 3')} < 0.45D"
     eldest = f"((cohort div 3 - {first_cohort} div 3) * {3 * units} + rank) * {zones} + zone"
     household = f"if({siblings}, 2 * ({eldest}) + 1, 2 * student_no)"
@@ -131,7 +131,7 @@ def students(spark: SparkSession, export: Export) -> DataFrame:
         f"{household if district.has_families else small_household} as household",
     )
     is_poor_at_first = f"({dice.uniform('disadvantaged', 'student_no')} < 0.40D)"
-    return placed.selectExpr(
+    return district.cut(placed).selectExpr(
         "*",
         "if(grade = 0, 'KG', lpad(grade, 2, '0')) as grade_level",
         f"pmod(int({is_poor_at_first}) + {changes('disadvantage')}, 2) = 1 as is_disadvantaged",
@@ -139,9 +139,9 @@ def students(spark: SparkSession, export: Export) -> DataFrame:
         f"0.92D * talent + 0.39D * {dice.normal('drift', 'student_no', str(year))}"
         f" - 0.2D * int({is_poor_at_first}) as ability",
         f"0.4D * talent + 0.92D * {dice.normal('effort', 'student_no')} as effort",
-        f"0.35D * effort + 0.94D * {dice.normal('attends', 'student_no')}"
+        f"0.5D * effort + 0.87D * {dice.normal('attends', 'student_no')}"
         f" - 0.3D * int({is_poor_at_first}) as attends",
-        f"0.5D * effort + 0.87D * {dice.normal('behaves', 'student_no')} as behaves",
+        f"0.6D * effort + 0.8D * {dice.normal('behaves', 'student_no')} as behaves",
         f"{changes('rename')} as renames",
         f"{changes('learner')} as learner_changes",
         f"{changes('iep')} as iep_changes",
@@ -157,7 +157,7 @@ def guardian_count(district: District) -> str:
 
 
 def guardian_id(district: District, position: str) -> str:
-    digits = district.student_digits + 1 if district.has_families else 10
+    digits = district.student_digits + int(district.has_families)
     return f"concat('par-', lpad(household, {digits}, '0'), '-', {position})"
 
 
@@ -426,7 +426,8 @@ def affiliations(spark: SparkSession, export: Export) -> DataFrame:
         )
 
     if export.night:
-        moved = movers(spark, export)
+        moved = with_old_school(students(spark, export), export)
+        moved = moved.where("school_no != old_school_no")
         day = literal(export.days_so_far[-1])
         old = moved.drop("school_id").withColumnRenamed("old_school_id", "school_id")
         return of_students(old, first_day, day).unionByName(of_students(moved, day, after))
@@ -449,26 +450,22 @@ def affiliations(spark: SparkSession, export: Export) -> DataFrame:
     )
 
 
-def movers(spark: SparkSession, export: Export) -> DataFrame:
-    """Return the chosen students who changed school tonight, with old_school_no and _id."""
+def with_old_school(frame: DataFrame, export: Export) -> DataFrame:
+    """Add the school that each of a night's `students` had the evening before."""
     district = export.district
     before = Export(district, export.school_year, export.night - 1, export.changed_share)
     old_moves = (
         f"{before.changes_by_year('move', YEARLY['move'], 'student_no')}"
         f" + least({before.changes_by_night('move', NIGHTLY['move'])}, 1)"
     )
-    return (
-        students(spark, export)
-        .selectExpr("*", f"{old_moves} as old_moves")
-        .selectExpr(
-            "*",
-            f"case when stage = 'middle' then ((zone + old_moves) % {district.zones}) * 5 + 1"
-            " when old_moves = moves then school_no"
-            " when stage = 'elementary' then zone * 5 + 3 - school_no % 5"
-            " else zone * 5 + 6 - school_no % 5 end as old_school_no",
-            f"{school_id(district, 'old_school_no')} as old_school_id",
-        )
-        .where("old_school_no != school_no")
+    return frame.selectExpr(
+        "*",
+        f"{old_moves} as old_moves",
+        f"case when stage = 'middle' then ((zone + old_moves) % {district.zones}) * 5 + 1"
+        " when old_moves = moves then school_no"
+        " when stage = 'elementary' then zone * 5 + 3 - school_no % 5"
+        " else zone * 5 + 6 - school_no % 5 end as old_school_no",
+        f"{school_id(district, 'old_school_no')} as old_school_id",
     )
 
 

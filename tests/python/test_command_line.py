@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
-from python_jobs import cli, spark
+from python_jobs import check, cli, spark
 from python_jobs.errors import DistrictError
 
 Run = namedtuple("Run", ["code", "out", "error"])
@@ -29,7 +30,7 @@ def district(
     monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / "warehouse"))
     monkeypatch.setenv("DISTRICT_TARGET", "laptop")
     monkeypatch.setenv("COLUMNS", "500")
-    monkeypatch.setattr(spark.SparkSession, "getActiveSession", lambda: None)
+    monkeypatch.setattr(SparkSession, "getActiveSession", lambda: None)
 
     def run(*arguments: str) -> Run:
         monkeypatch.setattr(sys, "argv", ["district", *arguments])
@@ -53,10 +54,13 @@ def test_bundle_that_cannot_be_read_is_refused(district: Call, tmp_path: Path) -
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 this is no archive")
     with zipfile.ZipFile(tmp_path / "outside.zip", "w") as archive:
         archive.writestr("../manifest.csv", "propertyName,value\n")
+    other = bundle(tmp_path / "other", None)
+    (other / "orgs.csv").write_text("sourcedId,name,type\n")
     unknown = "propertyName,value\nmanifest.version,1.0\noneroster.version,9.9\n"
     for path, said in {
         tmp_path / "nowhere": "nowhere",
-        bundle(tmp_path / "empty", None): "manifest.csv",
+        bundle(tmp_path / "empty", None): "empty is empty",
+        other: "no manifest.csv",
         bundle(tmp_path / "future", unknown): "9.9",
         tmp_path / "broken.zip": "broken.zip",
         tmp_path / "outside.zip": "outside.zip",
@@ -144,7 +148,7 @@ def test_check_says_what_is_wrong_and_how_to_mend_it(
     def no_java() -> int:
         raise DistrictError("Java was not found", "install Java")
 
-    monkeypatch.setitem(cli.check.CHECKS, "Java", lambda: str(no_java()))
+    monkeypatch.setitem(check.CHECKS, "Java", lambda: str(no_java()))
     run = district("check")
     assert run.code == 2
     assert "Java was not found" in run.out

@@ -51,15 +51,15 @@ counted as (
         *,
         count(*) over (partition by course_id) as teacher_count,
         row_number() over (
-            partition by course_id order by is_primary desc, teacher_id
-        ) as position
+            partition by course_id order by is_primary desc, teacher_id asc
+        ) as teacher_number
     from teachers
 ),
 
 shares as (
     select
         *,
-        cast(1 / cast(teacher_count as decimal(9, 0)) as decimal(9, 8)) as share
+        cast(1 / cast(teacher_count as decimal(9, 0)) as decimal(9, 8)) as equal_part
     from counted
 ),
 
@@ -70,7 +70,11 @@ final as (
         teacher_id,
         is_primary,
         cast(
-            if(position = 1, 1 - share * cast(teacher_count - 1 as decimal(9, 0)), share)
+            if(
+                teacher_number = 1,
+                1 - equal_part * cast(teacher_count - 1 as decimal(9, 0)),
+                equal_part
+            )
             as decimal(9, 8)
         ) as weight,
         batch_id

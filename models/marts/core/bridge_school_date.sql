@@ -70,10 +70,9 @@ days as (
         dates.date_key,
         dates.calendar_date,
         max_by(school_terms.school_year, school_terms.preference) as school_year,
-        coalesce(
-            max_by(school_terms.term_id, school_terms.preference)
-                filter (where school_terms.is_reporting_term),
-            'unknown'
+        max_by(
+            if(school_terms.is_reporting_term, school_terms.term_id, 'unknown'),
+            struct(school_terms.is_reporting_term, school_terms.preference)
         ) as term_id,
         bool_or(school_terms.is_reporting_term)
         and first(dates.is_weekday)

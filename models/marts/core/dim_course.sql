@@ -23,7 +23,7 @@ calendars as (
         course_terms.course_id,
         case
             when count(distinct terms.reporting_term_id) = 1 then min(terms.reporting_term_id)
-            when count(distinct years.term_id) = 1 then min(years.term_id)
+            when count(distinct year_terms.term_id) = 1 then min(year_terms.term_id)
             else min_by(terms.reporting_term_id, struct(terms.start_date, terms.term_id))
         end as term_id,
         max(terms.school_year) as school_year,
@@ -33,8 +33,8 @@ calendars as (
     from course_terms
     inner join terms on course_terms.term_id = terms.term_id
     inner join terms as reporting on terms.reporting_term_id = reporting.term_id
-    left join terms as years
-        on reporting.parent_term_id = years.term_id and years.is_school_year
+    left join terms as year_terms
+        on reporting.parent_term_id = year_terms.term_id and year_terms.is_school_year
     group by course_terms.course_id
 ),
 

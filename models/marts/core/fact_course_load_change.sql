@@ -75,7 +75,7 @@ additions as (
         *,
         row_number() over (
             partition by student_id, subject, added_at order by enrollment_id
-        ) as position
+        ) as change_number
     from observed
     where is_added
 ),
@@ -85,7 +85,7 @@ drops as (
         *,
         row_number() over (
             partition by student_id, subject, dropped_at order by enrollment_id
-        ) as position
+        ) as change_number
     from observed
     where is_dropped
 ),
@@ -114,7 +114,7 @@ derived as (
         on additions.student_id = drops.student_id
         and additions.subject = drops.subject
         and additions.added_at = drops.dropped_at
-        and additions.position = drops.position
+        and additions.change_number = drops.change_number
         and additions.enrollment_id <> drops.enrollment_id
 ),
 
@@ -132,11 +132,17 @@ recorded as (
     where is_active
 ),
 
+recorded_and_derived as (
+    select * from recorded
+    union all
+    select * from derived
+),
+
 changes as (
     select
         *,
         cast(occurred_at as date) as occurred_date
-    from (select * from recorded union all select * from derived)
+    from recorded_and_derived
 ),
 
 final as (

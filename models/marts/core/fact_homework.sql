@@ -97,7 +97,7 @@ chosen as (
     from matched
     qualify row_number() over (
         partition by homework_key
-        order by enrollment_id, is_submitted desc, submitted_at desc, homework_id
+        order by enrollment_id asc, is_submitted desc, submitted_at desc, homework_id asc
     ) = 1
 ),
 

@@ -76,7 +76,7 @@ final as (
         affected.occurred_at,
         affected.category,
         affected.severity,
-        coalesce(affected.days_suspended, 0) as days_suspended,
+        cast(coalesce(affected.days_suspended, 0) as decimal(5, 2)) as days_suspended,
         1 as incident_count,
         greatest(affected.batch_id, schools.batch_id, school_dates.batch_id) as batch_id
     from affected

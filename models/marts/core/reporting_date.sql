@@ -4,11 +4,7 @@ with batches as (
 
 final as (
     select
-        {%- if var('as_of') %}
-        date '{{ var("as_of") }}' as as_of_date
-        {%- else %}
-        cast(max(as_of) as date) as as_of_date
-        {%- endif %}
+        cast({{ "'" ~ var('as_of') ~ "'" if var('as_of') else 'max(as_of)' }} as date) as as_of_date
     from batches
 )
 

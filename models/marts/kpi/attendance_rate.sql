@@ -23,7 +23,7 @@ student_subjects as (
         school_year,
         term_id,
         collect_set(struct('subject' as grain, subject_area as entity_id)) as entities
-    from {{ ref('enrollment_terms') }}
+    from {{ ref('enrolled_sections') }}
     group by student_id, school_id, school_year, term_id
 ),
 

@@ -1,6 +1,6 @@
 with contents as (
     select * from {{ ref('dim_content') }}
-    where content_id <> 'unknown'
+    where content_id <> 'unknown' and is_active
 ),
 
 course_terms as (

@@ -1,5 +1,3 @@
--- noqa: disable=ST07
--- (USING: a full outer join then has one key, not two)
 with changes as (
     select * from {{ ref('fact_course_load_change') }}
 ),
@@ -33,35 +31,43 @@ entity_rows as (
     inner join periods on changes.term_id = periods.term_id
 ),
 
+-- Enrolled students come along as rows without an action, so that one sum does for all.
+combined as (
+    select
+        grain,
+        entity_id,
+        school_year,
+        term_id,
+        action,
+        change_count,
+        0 as student_count
+    from entity_rows
+    union all
+    select
+        grain,
+        entity_id,
+        school_year,
+        term_id,
+        'none' as action,
+        0 as change_count,
+        student_count
+    from enrolled_students
+),
+
 sums as (
     select
         grain,
         entity_id,
         school_year,
         term_id,
+        sum(student_count) as student_count,
         sum(if(action = 'add', change_count, 0)) as add_count,
         sum(if(action = 'drop', change_count, 0)) as drop_count,
         sum(if(action = 'switch', change_count, 0)) as switch_count,
         sum(if(action = 'audit', change_count, 0)) as audit_count,
         sum(change_count) as change_count
-    from entity_rows
+    from combined
     group by grain, entity_id, school_year, term_id
-),
-
-joined as (
-    select
-        grain,
-        entity_id,
-        school_year,
-        term_id,
-        coalesce(enrolled_students.student_count, 0) as student_count,
-        coalesce(sums.add_count, 0) as add_count,
-        coalesce(sums.drop_count, 0) as drop_count,
-        coalesce(sums.switch_count, 0) as switch_count,
-        coalesce(sums.audit_count, 0) as audit_count,
-        coalesce(sums.change_count, 0) as change_count
-    from enrolled_students
-    full outer join sums using (grain, entity_id, school_year, term_id)
 ),
 
 final as (
@@ -72,7 +78,7 @@ final as (
         {{ ratio('100 * switch_count', 'student_count') }} as switches_per_100_students,
         {{ ratio('100 * audit_count', 'student_count') }} as audits_per_100_students,
         {{ ratio('100 * change_count', 'student_count') }} as changes_per_100_students
-    from joined
+    from sums
 )
 
 select * from final

@@ -22,9 +22,9 @@ sums as (
         school_year,
         term_id,
         count(distinct student_id) as student_count,
-        cast(sum(weight * expected_count) as decimal(28, 8)) as expected_count,
-        cast(sum(weight * submitted_count) as decimal(28, 8)) as submitted_count,
-        cast(sum(weight * on_time_count) as decimal(28, 8)) as on_time_count
+        {{ weighted_sum('expected_count') }} as expected_count,
+        {{ weighted_sum('submitted_count') }} as submitted_count,
+        {{ weighted_sum('on_time_count') }} as on_time_count
     from entity_rows
     group by grain, entity_id, school_year, term_id
     union all

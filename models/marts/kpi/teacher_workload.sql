@@ -1,28 +1,10 @@
--- noqa: disable=ST07
--- (USING: a full outer join then has one key, not two)
 with course_terms as (
     select * from {{ ref('course_terms') }}
 ),
 
 section_teachers as (
-    select
-        course_id,
-        entity_id as teacher_id,
-        weight
-    from {{ ref('course_entities') }}
+    select * from {{ ref('course_entities') }}
     where grain = 'teacher'
-),
-
-sections as (
-    select
-        section_teachers.teacher_id,
-        course_terms.school_year,
-        course_terms.term_id,
-        count(*) as section_count,
-        sum(section_teachers.weight) as section_share
-    from section_teachers
-    inner join course_terms on section_teachers.course_id = course_terms.course_id
-    group by section_teachers.teacher_id, course_terms.school_year, course_terms.term_id
 ),
 
 students as (
@@ -30,9 +12,20 @@ students as (
         entity_id as teacher_id,
         school_year,
         term_id,
-        student_count
+        'student' as measure,
+        student_count as amount
     from {{ ref('enrolled_students') }}
     where grain = 'teacher'
+),
+
+assignments as (
+    select
+        teacher_id,
+        school_year,
+        term_id,
+        'assignment' as measure,
+        assignment_count as amount
+    from {{ ref('assignment_counts') }}
 ),
 
 results as (
@@ -40,16 +33,29 @@ results as (
         teacher_id,
         school_year,
         term_id,
-        graded_count
+        'result' as measure,
+        graded_count as amount
     from {{ ref('avg_grade_per_teacher') }}
 ),
 
-assignments as (
-    select * from {{ ref('assignment_counts') }}
+returned as (
+    select
+        teacher_id,
+        school_year,
+        term_id,
+        'returned' as measure,
+        returned_count as amount
+    from {{ ref('grading_turnaround') }}
 ),
 
-turnaround as (
-    select * from {{ ref('grading_turnaround') }}
+days as (
+    select
+        teacher_id,
+        school_year,
+        term_id,
+        'days' as measure,
+        median_days_to_grade as amount
+    from {{ ref('grading_turnaround') }}
 ),
 
 contents as (
@@ -57,10 +63,38 @@ contents as (
         entity_id as teacher_id,
         school_year,
         term_id,
-        sum(content_count) as content_count
+        'content' as measure,
+        content_count as amount
     from {{ ref('content_analysis') }}
     where grain = 'teacher'
-    group by entity_id, school_year, term_id
+),
+
+sections as (
+    select
+        section_teachers.entity_id as teacher_id,
+        course_terms.school_year,
+        course_terms.term_id,
+        'section' as measure,
+        section_teachers.weight as amount
+    from section_teachers
+    inner join course_terms on section_teachers.course_id = course_terms.course_id
+),
+
+-- One long list and one sum over it cost a fraction of a chain of outer joins.
+amounts as (
+    select * from sections
+    union all
+    select * from students
+    union all
+    select * from assignments
+    union all
+    select * from results
+    union all
+    select * from returned
+    union all
+    select * from days
+    union all
+    select * from contents
 ),
 
 final as (
@@ -68,20 +102,16 @@ final as (
         teacher_id,
         school_year,
         term_id,
-        coalesce(sections.section_count, 0) as section_count,
-        cast(coalesce(sections.section_share, 0) as decimal(18, 6)) as section_share,
-        coalesce(students.student_count, 0) as student_count,
-        coalesce(assignments.assignment_count, 0) as assignment_count,
-        coalesce(results.graded_count, 0) as graded_count,
-        coalesce(turnaround.returned_count, 0) as returned_count,
-        turnaround.median_days_to_grade,
-        coalesce(contents.content_count, 0) as content_count
-    from sections
-    full outer join students using (teacher_id, school_year, term_id)
-    full outer join assignments using (teacher_id, school_year, term_id)
-    full outer join results using (teacher_id, school_year, term_id)
-    full outer join turnaround using (teacher_id, school_year, term_id)
-    full outer join contents using (teacher_id, school_year, term_id)
+        count_if(measure = 'section') as section_count,
+        cast(sum(if(measure = 'section', amount, 0)) as decimal(18, 6)) as section_share,
+        cast(sum(if(measure = 'student', amount, 0)) as bigint) as student_count,
+        cast(sum(if(measure = 'assignment', amount, 0)) as decimal(18, 6)) as assignment_count,
+        cast(sum(if(measure = 'result', amount, 0)) as decimal(18, 6)) as graded_count,
+        cast(sum(if(measure = 'returned', amount, 0)) as bigint) as returned_count,
+        cast(max(if(measure = 'days', amount, null)) as decimal(9, 1)) as median_days_to_grade,
+        cast(sum(if(measure = 'content', amount, 0)) as bigint) as content_count
+    from amounts
+    group by teacher_id, school_year, term_id
 )
 
 select * from final

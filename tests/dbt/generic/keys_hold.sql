@@ -1,22 +1,24 @@
-{#- Fails once per broken rule: `unique` are the columns of the key, `not_null` what may not lack. -#}
+{#- Fails once per broken rule. unique: the columns of the key; not_null: what else must be there. -#}
 {% test keys_hold(model, unique, not_null=[]) %}
 
 with counts as (
     select
-        {%- for column in (unique + not_null) | unique %}
-        count_if({{ column }} is null) as `{{ column }} is null`,
-        {%- endfor %}
-        count(*) - count(distinct struct({{ unique | join(', ') }}))
-            as `{{ unique | join(', ') }} repeats`
+        map(
+            {%- for column in (unique + not_null) | unique %}
+            '{{ column }} is null', count_if({{ column }} is null),
+            {%- endfor %}
+            '{{ unique | join(', ') }} repeats',
+            count(*) - count(distinct struct({{ unique | join(', ') }}))
+        ) as row_counts
     from {{ model }}
 ),
 
-rules as (
-    select * from counts
-    unpivot (row_count for rule in (*))
+broken as (
+    select explode(row_counts) as (rule, row_count)
+    from counts
 )
 
-select * from rules
+select * from broken
 where row_count > 0
 
 {% endtest %}

@@ -6,25 +6,28 @@
 
 with counts as (
     select
-        {%- for column in columns %}
-        count_if(child.{{ column }} is not null and parent_{{ loop.index }}.parent_key is null)
-            as {{ column }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        map(
+            {%- for column in columns %}
+            '{{ column }} has no parent',
+            count_if(child.{{ column }} is not null and parent_{{ loop.index }}.parent_key is null)
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ) as row_counts
     from {{ model }} as child
     {%- for column, parent in columns.items() %}
-    {%- set to = parent.to if parent is mapping else parent %}
-    {%- set field = parent.field if parent is mapping else column %}
+    {%- set to = parent.to if parent.field is string else parent %}
+    {%- set field = parent.field if parent.field is string else column %}
     left join (select distinct {{ field }} as parent_key from {{ to }}) as parent_{{ loop.index }}
         on child.{{ column }} = parent_{{ loop.index }}.parent_key
     {%- endfor %}
 ),
 
-orphans as (
-    select * from counts
-    unpivot (row_count for child_column in (*))
+broken as (
+    select explode(row_counts) as (rule, row_count)
+    from counts
 )
 
-select * from orphans
+select * from broken
 where row_count > 0
 
 {% endtest %}

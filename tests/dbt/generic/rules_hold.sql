@@ -3,15 +3,17 @@
 
 with counts as (
     select
-        {%- for name, condition in rules.items() %}
-        count_if(not ({{ condition }})) as `{{ name }}`{{ ',' if not loop.last }}
-        {%- endfor %}
+        map(
+            {%- for name, condition in rules.items() %}
+            '{{ name }}', count_if(not ({{ condition }})){{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as row_counts
     from {{ model }}
 ),
 
 broken as (
-    select * from counts
-    unpivot (row_count for rule in (*))
+    select explode(row_counts) as (rule, row_count)
+    from counts
 )
 
 select * from broken

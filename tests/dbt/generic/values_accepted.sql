@@ -1,18 +1,23 @@
-{#- Fails once per column that holds a text outside its list; null passes. columns: column -> list. -#}
+{#-
+  Fails once per column that holds a text outside its list; null passes.
+  columns: column -> list.
+-#}
 {% test values_accepted(model, columns) %}
 
 with counts as (
     select
-        {%- for column, values in columns.items() %}
-        count_if({{ column }} not in ('{{ values | join("', '") }}'))
-            as {{ column }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        map(
+            {%- for column, values in columns.items() %}
+            '{{ column }}', count_if({{ column }} not in ('{{ values | join("', '") }}'))
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ) as row_counts
     from {{ model }}
 ),
 
 broken as (
-    select * from counts
-    unpivot (row_count for checked_column in (*))
+    select explode(row_counts) as (rule, row_count)
+    from counts
 )
 
 select * from broken

@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 with courses as (
     select * from {{ ref('dim_course') }}
 ),

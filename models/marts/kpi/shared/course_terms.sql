@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 with courses as (
     select * from {{ ref('dim_course') }}
     where course_id <> 'unknown' and school_year is not null

@@ -1,5 +1,5 @@
-with enrollment_terms as (
-    select * from {{ ref('enrollment_terms') }}
+with enrolled_sections as (
+    select * from {{ ref('enrolled_sections') }}
 ),
 
 section_entities as (
@@ -11,7 +11,7 @@ section_entities as (
 ),
 
 entity_rows as (
-    {{ rows_per_entity('enrollment_terms') }}
+    {{ rows_per_entity('enrolled_sections') }}
 ),
 
 final as (

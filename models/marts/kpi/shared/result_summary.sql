@@ -21,13 +21,13 @@ sums as (
         school_year,
         term_id,
         count(distinct if(graded_count + letter_count > 0, student_id, null)) as student_count,
-        cast(sum(weight * graded_count) as decimal(28, 8)) as graded_count,
-        cast(sum(weight * missing_count) as decimal(28, 8)) as missing_count,
-        cast(sum(weight * letter_count) as decimal(28, 8)) as letter_count,
-        cast(coalesce(sum(weight * percent_sum), 0) as decimal(28, 8)) as percent_sum,
-        cast(coalesce(sum(weight * points_sum), 0) as decimal(28, 8)) as points_sum,
-        cast(sum(weight * a_b_count) as decimal(28, 8)) as a_b_count,
-        cast(sum(weight * d_f_count) as decimal(28, 8)) as d_f_count
+        {{ weighted_sum('graded_count') }} as graded_count,
+        {{ weighted_sum('missing_count') }} as missing_count,
+        {{ weighted_sum('letter_count') }} as letter_count,
+        {{ weighted_sum('percent_sum') }} as percent_sum,
+        {{ weighted_sum('points_sum') }} as points_sum,
+        {{ weighted_sum('a_b_count') }} as a_b_count,
+        {{ weighted_sum('d_f_count') }} as d_f_count
     from entity_rows
     group by grain, entity_id, school_year, term_id
 ),

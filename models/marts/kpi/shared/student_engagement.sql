@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
-with enrollment_terms as (
-    select * from {{ ref('enrollment_terms') }}
+with enrolled_sections as (
+    select * from {{ ref('enrolled_sections') }}
 ),
 
 guardian_links as (
@@ -64,7 +64,7 @@ student_schools as (
         grade_level,
         school_year,
         term_id
-    from enrollment_terms
+    from enrolled_sections
 ),
 
 final as (

@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 with enrollments as (
     select * from {{ ref('fact_enrollment') }}
 ),
@@ -22,8 +20,7 @@ reporting_date as (
 
 -- An enrollment that begins after the as-of date, or never held a day, is not yet one.
 final as (
-    select
-        enrollments.enrollment_id,
+    select distinct
         enrollments.student_id,
         enrollments.course_id,
         enrollments.school_id,
