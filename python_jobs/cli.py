@@ -51,6 +51,14 @@ app.command("docs")(docs.command)
 app.command("check")(check.command)
 
 
+@app.command("ml")
+def ml_command() -> None:
+    """Segment the students, and learn who may fail in the next term."""
+    from python_jobs import ml  # scikit-learn takes seconds to import
+
+    ml.command()
+
+
 def guarded(program: Callable[[], object]) -> None:
     """Run a program; end with one line and a hint on an error, not with a traceback."""
     debug = "--debug" in sys.argv

@@ -35,7 +35,7 @@ def run_dbt(arguments: Sequence[str], *, title: str) -> "dbtRunnerResult":
             if event.info.name == "NodeStart":
                 step(event.data.node_info.node_name)
 
-        result = _runner(manifest=_manifest(), callbacks=[show]).invoke(
+        result = _runner(manifest=manifest(), callbacks=[show]).invoke(
             [*arguments, "--quiet", "--log-level", "none"]
         )
     _raise_on_failure(result)
@@ -52,13 +52,13 @@ def _runner(**settings: Any) -> "dbtRunner":
 
 
 @cache
-def _manifest() -> "Manifest":
+def manifest() -> "Manifest":
     """Parse the project once per process."""
     result = _runner().invoke(["parse", "--quiet", "--log-level", "none"])
     if not result.success:
         raise DistrictError(f"the dbt project cannot be read: {result.exception}", "run: dbt parse")
-    manifest: Manifest = result.result
-    return manifest
+    parsed: Manifest = result.result
+    return parsed
 
 
 def _raise_on_failure(result: "dbtRunnerResult") -> None:

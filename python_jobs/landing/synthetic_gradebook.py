@@ -1,9 +1,9 @@
 """Grades and homework of a synthetic district.
 
-The share of points lost on a piece of work is log-normal: exp(2.62 - 0.58 z) percent, where z adds
-up ability, effort, attendance, a student's good or bad term, the course, its difficulty and luck. So work
-averages about 80 percent with a long tail below. Whether homework is handed in follows effort
-(logistic). A course mark is the points of all counted work of the term; missing work counts 0.
+The share of points lost on a piece of work is log-normal: exp(2.64 - 0.58 z) percent, where z adds
+up ability, effort, attendance, a student's good or bad term, the course, its difficulty and luck.
+So work averages about 80 percent with a long tail below. Whether homework is handed in follows
+effort (logistic). A course mark is the points of all the term's work; missing work counts 0.
 """
 
 from pyspark.sql import DataFrame, SparkSession
@@ -51,7 +51,7 @@ def results(spark: SparkSession, export: Export, frame: DataFrame) -> DataFrame:
     )
     handed_in = (
         "if(is_homework, 1 / (1 + exp(-(2.4D + 0.85D * effort + 0.3D * attends + 0.3D * mood))),"
-        " 1 / (1 + exp(-(4.3D + 0.3D * effort + 0.3D * attends))))"
+        " 1 / (1 + exp(-(5.2D + 0.3D * effort + 0.3D * attends))))"
     )
     late = "if(is_homework, least(0.5D, 0.08D * exp(-0.5D * effort)), 0.01D)"
     days_late = f"if(is_late, 1 + {dice.whole(4, 'days late', *key)}, 0)"
@@ -81,7 +81,7 @@ def results(spark: SparkSession, export: Export, frame: DataFrame) -> DataFrame:
     extra = dice.uniform("extra credit", *key)
     return export.district.cut(drawn).selectExpr(
         "*",
-        f"least(100, exp(2.62D - 0.58D * ({skill}))) as lost_percent",
+        f"least(100, exp(2.64D - 0.58D * ({skill}))) as lost_percent",
         f"if({extra} < 0.013D and lost_percent < 30, 100 + 400 * {extra},"
         " 100 - lost_percent - if(is_late, 4, 0)) as percent",
         "greatest(0, round(percent * points_possible / 50) / 2) as worth",

@@ -238,7 +238,8 @@ def build(*arguments: str) -> None:
 
 def contents(spark: SparkSession) -> dict[str, set[Row]]:
     """Return every row of every core table."""
-    names = [row.tableName for row in spark.sql("show tables in core").collect()]
+    tables = spark.sql("show tables in core").where("not isTemporary").collect()
+    names = [row.tableName for row in tables]
     return {
         name: {tuple(map(str, row)) for row in spark.table(f"core.{name}").collect()}
         for name in names

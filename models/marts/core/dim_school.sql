@@ -7,15 +7,15 @@ districts as (
 ),
 
 students as (
-    select * from {{ ref('stg_users') }}
+    select * from {{ ref('snap_users') }}
     where user_role = 'student'
 ),
 
 courses as (
-    select * from {{ ref('stg_courses') }}
+    select * from {{ ref('snap_courses') }}
 ),
 
--- An organisation of another type counts as a school when it has students or sections.
+-- An organisation of another type counts as a school when it ever had students or sections.
 places as (
     select school_id from versions
     where school_type = 'school'

@@ -3,7 +3,7 @@ with versions as (
 ),
 
 courses as (
-    select * from {{ ref('stg_courses') }}
+    select * from {{ ref('snap_courses') }}
 ),
 
 enrollments as (

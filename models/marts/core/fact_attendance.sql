@@ -6,6 +6,7 @@
         'changed_by': {
             'attendance_key': ['stg_attendance'],
             'attendance_id': ['stg_attendance'],
+            'enrollment_id': ['stg_enrollments'],
             'student_id': ['stg_enrollments.user_id', 'fact_enrollment', 'dim_student'],
             'school_id': ['dim_school', 'dim_course'],
             '*': ['dim_term'],
@@ -40,45 +41,50 @@ school_dates as (
     select * from {{ ref('bridge_school_date') }}
 ),
 
--- Overlapping enrollments become one stay, so that a day meets at most one.
-reaches as (
+-- Enrollments may overlap: cut at every bound, so that a day meets one piece at most.
+bounds as (
     select
         student_id,
         school_id,
-        begin_date,
-        end_date,
-        max(end_date) over (
-            partition by student_id, school_id order by begin_date, end_date
-            rows between unbounded preceding and 1 preceding
-        ) as earlier_end_date
+        explode(array_distinct(flatten(collect_list(array(begin_date, end_date))))) as bound_date
     from enrollments
+    group by student_id, school_id
 ),
 
-numbered as (
+pieces as (
     select
-        *,
-        count_if(earlier_end_date is null or begin_date > earlier_end_date) over (
-            partition by student_id, school_id order by begin_date, end_date
-            rows between unbounded preceding and current row
-        ) as stay_number
-    from reaches
+        student_id,
+        school_id,
+        bound_date as begin_date,
+        lead(bound_date) over (
+            partition by student_id, school_id order by bound_date
+        ) as end_date
+    from bounds
 ),
 
 stays as (
     select
-        student_id,
-        school_id,
-        min(begin_date) as begin_date,
-        max(end_date) as end_date
-    from numbered
-    group by student_id, school_id, stay_number
+        pieces.student_id,
+        pieces.school_id,
+        pieces.begin_date,
+        pieces.end_date,
+        min(enrollments.enrollment_id) as enrollment_id
+    from pieces
+    inner join enrollments
+        on pieces.student_id = enrollments.student_id
+        and pieces.school_id = enrollments.school_id
+        and pieces.begin_date >= enrollments.begin_date
+        and pieces.end_date <= enrollments.end_date
+    group by all
 ),
 
+-- enrollment_id comes later; here it only lets the condition below name it.
 placed as (
     select
         attendance_key,
         coalesce(student_id, 'unknown') as student_id,
         coalesce(school_id, 'unknown') as school_id,
+        cast(null as string) as enrollment_id,
         attendance_id,
         attendance_date,
         status,
@@ -112,6 +118,7 @@ final as (
         coalesce(dates.date_key, -1) as date_key,
         affected.student_id,
         affected.school_id,
+        stays.enrollment_id,
         affected.attendance_id,
         coalesce(
             school_dates.school_year, {{ school_year_of('affected.attendance_date') }}
@@ -119,7 +126,7 @@ final as (
         coalesce(school_dates.term_id, 'unknown') as term_id,
         affected.attendance_date,
         affected.status,
-        stays.student_id is not null as is_enrolled,
+        stays.enrollment_id is not null as is_enrolled,
         affected.status is not null as is_recorded,
         cast(affected.absent_fraction as decimal(3, 2)) as absent_fraction,
         cast(

@@ -15,7 +15,7 @@
         }
     }
 ) }}
--- depends_on: {{ ref('stg_enrollments') }}
+-- depends_on: {{ ref('stg_enrollments') }}, {{ ref('dim_course') }}
 
 with assignments as (
     select * from {{ ref('dim_assignment') }}

@@ -1,0 +1,102 @@
+"""The rules of the house, checked on dbt's own manifest."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from python_jobs.dbt_runner import manifest
+from python_jobs.schemas import ENTITIES
+
+PROJECT = Path(__file__).resolve().parents[2]
+# A layer may read itself and the layers named here, nothing else.
+MAY_READ = {
+    "staging": {"source"},
+    "snapshots": {"staging"},
+    "core": {"staging", "snapshots", "reference", "core"},
+    "kpi": {"core", "kpi", "reference"},
+}
+
+
+@pytest.fixture(scope="module")
+def nodes() -> dict[str, Any]:
+    parsed = manifest()
+    return {**parsed.nodes, **parsed.sources}
+
+
+@pytest.fixture(scope="module")
+def models(nodes: dict[str, Any]) -> list[Any]:
+    return [node for node in nodes.values() if node.resource_type in ("model", "snapshot")]
+
+
+def layer(node: Any) -> str:
+    return "source" if node.resource_type == "source" else str(node.schema)
+
+
+def test_data_flows_one_way(models: list[Any], nodes: dict[str, Any]) -> None:
+    for model in models:
+        read = {layer(nodes[parent]) for parent in model.depends_on.nodes}
+        assert read <= MAY_READ[layer(model)], model.name
+
+
+def test_every_model_states_its_grain_and_describes_every_column(models: list[Any]) -> None:
+    for model in models:
+        if model.resource_type == "model":
+            assert model.description.strip().startswith("One row"), model.name
+            assert model.columns, model.name
+            bare = [column.name for column in model.columns.values() if not column.description]
+            assert not bare, f"{model.name}: {bare}"
+
+
+def test_marts_are_under_contract_and_their_keys_are_tested(
+    models: list[Any], nodes: dict[str, Any]
+) -> None:
+    tested = {
+        parent
+        for node in nodes.values()
+        if node.resource_type == "test" and node.name.startswith("keys_hold")
+        for parent in node.depends_on.nodes
+    }
+    for model in models:
+        if layer(model) in ("core", "kpi") and model.config.materialized != "view":
+            assert model.config.contract.enforced, model.name
+            assert model.unique_id in tested, model.name
+
+
+def test_kpi_holds_no_personal_data(models: list[Any]) -> None:
+    for model in models:
+        if layer(model) == "kpi":
+            marked = [c.name for c in model.columns.values() if "pii" in c.config.meta]
+            assert not marked, f"{model.name}: {marked}"
+
+
+def test_every_raw_entity_is_a_source_and_landings_are_watched_for_freshness(
+    nodes: dict[str, Any],
+) -> None:
+    sources = {node.name: node for node in nodes.values() if node.resource_type == "source"}
+    assert set(sources) == {*ENTITIES, "batches"}
+    # A row that has not changed keeps its landed_at; only the log of landings tells a stale feed.
+    assert sources["batches"].freshness.warn_after.count
+    assert sources["batches"].loaded_at_field == "landed_at"
+
+
+def test_readme_lists_every_kpi_mart(models: list[Any]) -> None:
+    readme = (PROJECT / "README.md").read_text()
+    for model in models:
+        if layer(model) == "kpi" and "shared" not in model.original_file_path:
+            assert f"| {model.name} |" in readme, model.name
+
+
+def test_lock_file_names_no_host_and_pins_every_package() -> None:
+    lock = (PROJECT / "requirements.lock").read_text()
+    assert "://" not in lock
+    names = re.findall(r"^([a-z0-9._-]+)==[^ ]+", lock, flags=re.MULTILINE)
+    assert {"pyspark", "delta-spark", "dbt-core", "dbt-spark"} <= set(names)
+
+
+def test_profile_has_the_three_targets() -> None:
+    text = re.sub(r"\{\{.*?\}\}", "x", (PROJECT / "profiles" / "profiles.yml").read_text())
+    outputs = yaml.safe_load(text)["school_district_warehouse"]["outputs"]
+    assert list(outputs) == ["laptop", "server", "cluster"]
