@@ -20,7 +20,7 @@ from python_jobs.landing.synthetic_roster import (
 from python_jobs.landing.synthetic_words import SMALL_SLOTS, SUBJECTS, courses_by_grade
 
 CORE = ("ELA", "MAT", "SCI", "SOC")
-GOLDEN = 0.6180339887498949  # its multiples spread evenly, so even 30 students show every event
+GOLDEN = 0.6180339887498949  # of 30 of its multiples, no two neighbours are 0.056 or more apart
 CONTENTS = ("lesson", "video", "quiz", "resource")
 
 
@@ -177,8 +177,8 @@ def enrolled(spark: SparkSession, export: Export, frame: DataFrame) -> DataFrame
         "*",
         f"{draw} as event_draw",
         "case when event_draw < 0.07 then 'add' when event_draw < 0.15 then 'switch'"
-        " when event_draw < 0.20 then 'audit'"
-        " when event_draw < 0.25 + if(ability < -0.7, 0.08, 0) then 'drop' end as event",
+        " when event_draw < 0.21 then 'audit'"
+        " when event_draw < 0.27 + if(ability < -0.7, 0.08, 0) then 'drop' end as event",
         "case event"
         f" when 'add' then 4 + {dice.whole(10, 'event day', *student_year)}"
         f" when 'switch' then 8 + {dice.whole(20, 'event day', *student_year)}"

@@ -161,7 +161,7 @@ def homeworks(spark: SparkSession, export: Export) -> DataFrame:
     """Return what became of each piece of homework; not submitted ones have a row as well."""
     dice = export.district.dice
     if export.night:
-        due = _regraded(spark, export)
+        due = _regraded(spark, export).where("change != 'corrected'")
     else:
         due = results(spark, export, students(spark, export))
     has_file = "status not in ('exempt', 'not submitted')"

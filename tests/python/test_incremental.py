@@ -16,7 +16,7 @@ from python_jobs.schemas import ENTITIES
 Row = dict[str, Any]
 District = dict[str, dict[str, Row]]
 
-SCHEMAS = ("raw", "quality", "staging", "snapshots", "reference", "core")
+SCHEMAS = ("raw", "quality", "staging", "snapshots", "reference", "core", "kpi")
 FACTS = (
     "fact_attendance", "fact_communication", "fact_content_access", "fact_enrollment",
     "fact_grade", "fact_homework", "fact_incident",
@@ -224,16 +224,8 @@ def land(spark: SparkSession, district: District, as_of: str) -> None:
 
 
 def build(*arguments: str) -> None:
-    """Build all but the KPI marts, without tests."""
-    run_dbt(
-        [
-            "build",
-            "--select", "+models/marts/core",
-            "--exclude-resource-type", "test", "unit_test",
-            *arguments,
-        ],
-        title="Building",
-    )  # fmt: skip
+    """Build everything, without tests."""
+    run_dbt(["build", "--exclude-resource-type", "test", "unit_test", *arguments], title="Building")
 
 
 def contents(spark: SparkSession) -> dict[str, set[Row]]:

@@ -14,32 +14,27 @@ entity_rows as (
     {{ rows_per_entity('student_courses') }}
 ),
 
+-- A student's homework counts once over all sections, and once per section.
+scoped_rows as (
+    select
+        *,
+        explode(if(grain = 'student', array('all', course_id), array('all'))) as scope_id
+    from entity_rows
+),
+
 sums as (
     select
-        grain,
+        if(scope_id = 'all', grain, 'student_course') as grain,
         entity_id,
-        'all' as course_id,
+        scope_id as course_id,
         school_year,
         term_id,
         count(distinct student_id) as student_count,
         {{ weighted_sum('expected_count') }} as expected_count,
         {{ weighted_sum('submitted_count') }} as submitted_count,
         {{ weighted_sum('on_time_count') }} as on_time_count
-    from entity_rows
-    group by grain, entity_id, school_year, term_id
-    union all
-    select
-        'student_course' as grain,
-        student_id as entity_id,
-        course_id,
-        school_year,
-        term_id,
-        1 as student_count,
-        cast(sum(expected_count) as decimal(28, 8)) as expected_count,
-        cast(sum(submitted_count) as decimal(28, 8)) as submitted_count,
-        cast(sum(on_time_count) as decimal(28, 8)) as on_time_count
-    from student_courses
-    group by student_id, course_id, school_year, term_id
+    from scoped_rows
+    group by grain, entity_id, scope_id, school_year, term_id
 ),
 
 final as (

@@ -38,23 +38,16 @@ results as (
     from {{ ref('avg_grade_per_teacher') }}
 ),
 
-returned as (
+turnaround as (
     select
         teacher_id,
         school_year,
         term_id,
-        'returned' as measure,
-        returned_count as amount
-    from {{ ref('grading_turnaround') }}
-),
-
-days as (
-    select
-        teacher_id,
-        school_year,
-        term_id,
-        'days' as measure,
-        median_days_to_grade as amount
+        stack(
+            2,
+            'returned', cast(returned_count as decimal(18, 1)),
+            'days', cast(median_days_to_grade as decimal(18, 1))
+        ) as (measure, amount)
     from {{ ref('grading_turnaround') }}
 ),
 
@@ -90,9 +83,7 @@ amounts as (
     union all
     select * from results
     union all
-    select * from returned
-    union all
-    select * from days
+    select * from turnaround
     union all
     select * from contents
 ),

@@ -9,7 +9,8 @@ with kpi_values as (
         or kpi like 'letter_rate_%'
 ),
 
--- A student has several subjects, and a day of school belongs to each of them.
+-- A student has several subjects, and a day of school belongs to each of them. Denominators add up
+-- where they are no students, and where each entity has a row (a letter that is absent has none).
 additive as (
     select * from kpi_values
     where not (kpi = 'attendance_rate' and grain = 'subject')
@@ -22,7 +23,7 @@ sums as (
         school_year,
         term_id,
         sum(numerator) as numerator,
-        if(kpi like '%_students' or kpi like '%_student', 0, sum(denominator)) as denominator
+        if(rlike(kpi, '_students?$|^letter_rate'), 0, sum(denominator)) as denominator
     from additive
     group by kpi, grain, school_year, term_id
 )
