@@ -7,7 +7,9 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-out = Console()
+PIPE_WIDTH = 160  # a file or a pipe has no width of its own
+
+out = Console() if Console().is_terminal else Console(width=PIPE_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 
