@@ -14,7 +14,7 @@ from python_jobs.build import build_snapshots
 from python_jobs.console import print_table, progress
 from python_jobs.errors import DistrictError
 from python_jobs.landing.oneroster import open_bundle, read_parts
-from python_jobs.landing.raw import Landed, Part, create_raw_tables, land_batch
+from python_jobs.landing.raw import Landed, Part, land_batch
 from python_jobs.landing.synthetic import District, batches
 from python_jobs.landing.synthetic import night as next_night
 from python_jobs.spark import fit_to_size, get_spark
@@ -148,15 +148,14 @@ def _land_synthetic(
 
 def _last_parameters(spark: SparkSession) -> dict[str, Any]:
     """Return how the last synthetic batch was made, from the log of batches."""
-    create_raw_tables(spark)
-    last = (
+    last = spark.catalog.tableExists("raw.batches") and (
         spark.table("raw.batches")
         .where(F.col("source_system") == SYNTHETIC)
         .orderBy(F.desc("batch_id"))
         .select("parameters")
         .first()
     )
-    if last is None:
+    if not last:
         raise DistrictError(
             "no synthetic district has landed in this warehouse", "run: district land synthetic"
         )

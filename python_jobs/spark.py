@@ -26,6 +26,16 @@ PROFILE = "school_district_warehouse"
 MINIMUM_JAVA = 17
 MINIMUM_FREE_BYTES = 200 * 1024 * 1024
 SMALL_ROWS = 300_000  # over all raw tables
+# What Spark does to be quick on large data costs more than it saves while all tables are small.
+BY_SIZE = {  # setting: (small, large)
+    "spark.sql.codegen.wholeStage": ("false", "true"),
+    "spark.sql.codegen.factoryMode": ("NO_CODEGEN", "FALLBACK"),
+    "spark.sql.adaptive.enabled": ("false", "true"),
+    "spark.sql.shuffle.partitions": ("1", "4"),
+    "spark.databricks.delta.stats.skipping": ("false", "true"),
+    "spark.databricks.delta.writeChecksumFile.enabled": ("false", "true"),
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": ("false", "true"),
+}
 
 
 def profiles_dir() -> Path:
@@ -171,7 +181,8 @@ def get_spark() -> SparkSession:
 
 
 def fit_to_size(spark: SparkSession, rows: int) -> None:
-    """Interpret query plans on small data; compile them where compiling pays for itself."""
-    is_small = rows < SMALL_ROWS
-    spark.conf.set("spark.sql.codegen.wholeStage", str(not is_small).lower())
-    spark.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN" if is_small else "FALLBACK")
+    """Set Spark up for so many rows; what the profile itself sets, stays."""
+    given = spark.sparkContext.getConf()
+    for name, (small, large) in BY_SIZE.items():
+        if not given.contains(name):
+            spark.conf.set(name, small if rows < SMALL_ROWS else large)

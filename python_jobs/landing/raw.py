@@ -1,7 +1,7 @@
 """The only writer of the raw tables: merges one batch, and logs what became of each row."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,8 +31,9 @@ BATCH_COLUMNS = {
     "parameters": "string",  # JSON
 }
 PARALLEL_WRITES = 4
+VERDICTS = ("landed", "unchanged", "ended", "missing", "foreign")
 # The change feed is the history of the raw rows; it costs nothing on a first load.
-TABLE_PROPERTIES = "'delta.enableChangeDataFeed' = 'true', 'delta.enableDeletionVectors' = 'true'"
+CHANGE_FEED = "delta.enableChangeDataFeed"
 
 
 @dataclass(frozen=True)
@@ -65,20 +66,23 @@ class Landed:
     rows_missing: int
 
 
-def create_raw_tables(spark: SparkSession) -> None:
-    """Create the schemas, and every raw table that is not there yet."""
+def _create_raw_tables(spark: SparkSession, later: Collection[str]) -> set[str]:
+    """Create the schema and every entity's table that is not there yet.
+
+    later: tables that are made with their first rows. Returns those of them that do not exist.
+    """
     if not spark.catalog.databaseExists("raw"):
         spark.sql("create schema raw")
     have = {row.tableName for row in spark.sql("show tables in raw").collect()}
-    wanted = {entity: columns(entity) for entity in ENTITIES} | {"batches": BATCH_COLUMNS}
 
-    def create(name: str) -> None:
-        body = ", ".join(f"`{column}` {kind}" for column, kind in wanted[name].items())
-        properties = "" if name == "batches" else f" tblproperties ({TABLE_PROPERTIES})"
-        spark.sql(f"create table if not exists raw.{name} ({body}) using delta{properties}")
+    def create(entity: str) -> None:
+        body = ", ".join(f"`{column}` {kind}" for column, kind in columns(entity).items())
+        properties = f"tblproperties ('{CHANGE_FEED}' = 'true')"
+        spark.sql(f"create table if not exists raw.{entity} ({body}) using delta {properties}")
 
     with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
-        list(pool.map(create, [name for name in wanted if name not in have]))
+        list(pool.map(create, set(ENTITIES) - have - set(later)))
+    return set(later) - have
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,7 @@ class _Merge:
     part: Part
     pending: DataFrame
     is_first: bool = False
-    count: dict[str, int] = field(default_factory=dict)
-
-
-VERDICTS = ("landed", "unchanged", "ended", "missing", "foreign")
+    count: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VERDICTS, 0))
 
 
 def land_batch(
@@ -120,11 +121,12 @@ def land_batch(
     as_of: the moment the batch speaks for, UTC; must not lie before the source's last batch.
     Raises DistrictError when it does, or when ids already belong to another source.
     """
-    create_raw_tables(spark)
+    new = _create_raw_tables(spark, later=["batches", *(part.entity for part in parts)])
     log = json.dumps(dict(parameters or {}), sort_keys=True)
-    batch = _next_batch(spark, source_system, kind, as_of, log)
+    last = (None, None) if "batches" in new else _last_batch(spark, source_system)
+    batch = _next_batch(*last, source_system, kind, as_of, log)
     with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
-        merges = list(pool.map(lambda part: _compare(spark, part, batch), parts))
+        merges = list(pool.map(lambda part: _compare(spark, part, batch, part.entity in new), parts))
         try:
             for merge in merges:
                 if merge.count.get("foreign"):
@@ -137,35 +139,39 @@ def land_batch(
         finally:
             for merge in merges:
                 merge.pending.unpersist()
-    _log(spark, batch, landed)
+    _log(spark, batch, landed, "batches" in new)
     return landed
 
 
+def _last_batch(spark: SparkSession, source_system: str) -> tuple[int | None, datetime | None]:
+    """Return the highest batch id of all, and the latest moment that this source spoke for."""
+    is_ours = F.col("source_system") == source_system
+    latest = F.max(F.when(is_ours, F.col("as_of")))
+    last_id, last_as_of = spark.table("raw.batches").agg(F.max("batch_id"), latest).collect()[0]
+    return last_id, last_as_of
+
+
 def _next_batch(
-    spark: SparkSession, source_system: str, kind: str, as_of: datetime, parameters: str
+    last_id: int | None,
+    last_as_of: datetime | None,
+    source_system: str,
+    kind: str,
+    as_of: datetime,
+    parameters: str,
 ) -> Batch:
     """Return a new batch; its id is readable as a UTC time and above all earlier ones."""
     as_of = as_of.astimezone(UTC).replace(tzinfo=None) if as_of.tzinfo else as_of
-    is_ours = F.col("source_system") == source_system
-    last = (
-        spark.table("raw.batches")
-        .agg(
-            F.max("batch_id").alias("batch_id"),
-            F.max(F.when(is_ours, F.col("as_of"))).alias("as_of"),
-        )
-        .collect()[0]
-    )
-    if last.as_of is not None and as_of < last.as_of:
+    if last_as_of is not None and as_of < last_as_of:
         raise DistrictError(
             f"this batch of {source_system} speaks for {as_of:%Y-%m-%d %H:%M:%S}, but one for "
-            f"{last.as_of:%Y-%m-%d %H:%M:%S} has landed",
+            f"{last_as_of:%Y-%m-%d %H:%M:%S} has landed",
             "land batches in their order, or set --as-of to a later time",
         )
-    if as_of == last.as_of:  # each version of a row needs a moment of its own
+    if as_of == last_as_of:  # each version of a row needs a moment of its own
         as_of += timedelta(microseconds=1)
     landed_at = datetime.now(UTC).replace(tzinfo=None)
     now = int(f"{landed_at:%Y%m%d%H%M%S}{landed_at.microsecond // 1000:03d}")
-    batch_id = max(now, (last.batch_id or 0) + 1)
+    batch_id = max(now, (last_id or 0) + 1)
     return Batch(batch_id, source_system, kind, as_of, landed_at, parameters)
 
 
@@ -205,12 +211,12 @@ def _as_text(name: str, kind: str) -> Column:
     return F.coalesce(value.cast("string"), F.lit("\0"))
 
 
-def _compare(spark: SparkSession, part: Part, batch: Batch) -> _Merge:
+def _compare(spark: SparkSession, part: Part, batch: Batch, is_first: bool) -> _Merge:
     """Find the rows that are new, changed, or missing from a complete file; write nothing."""
     frame = _normalise(part, batch)
-    raw = spark.table(f"raw.{part.entity}")
-    if raw.isEmpty():
+    if is_first:
         return _Merge(part, frame, is_first=True)
+    raw = spark.table(f"raw.{part.entity}")
     known = raw.select(
         F.col("id").alias("known_id"),
         F.col("row_hash").alias("known_hash"),
@@ -245,33 +251,11 @@ def _compare(spark: SparkSession, part: Part, batch: Batch) -> _Merge:
 
 def _write(spark: SparkSession, merge: _Merge, batch: Batch) -> Landed:
     """Write what a comparison found, in one atomic commit of the entity's table."""
-    part, name = merge.part, f"raw.{merge.part.entity}"
-    names = list(columns(part.entity))
     if merge.is_first:
-        merge.pending.writeTo(name).append()
-        first = spark.table(name).agg(
-            F.count_if("is_active").alias("landed"),
-            F.count_if(~F.col("is_active")).alias("ended"),
-        )
-        count = dict.fromkeys(VERDICTS, 0) | first.collect()[0].asDict()
-    else:
-        count = merge.count
-        pending = merge.pending.where("verdict != 'missing'").select(*names)
-        if count["missing"]:
-            gone = merge.pending.where("verdict = 'missing'").select("known_id")
-            lost = spark.table(name).join(gone, F.col("id") == F.col("known_id"), "left_semi")
-            content = [one for one in names if one not in LANDING_COLUMNS and one != "updated_at"]
-            ended = lost.select(*content).withColumn("is_active", F.lit(False))
-            pending = pending.unionByName(_normalise(Part(part.entity, ended, part.file), batch))
-        if count["landed"] or count["ended"] or count["missing"]:
-            (
-                DeltaTable.forName(spark, name)
-                .alias("known")
-                .merge(pending.alias("new"), "known.id = new.id")
-                .whenMatchedUpdate(set={n: f"new.{n}" for n in names if n != "created_at"})
-                .whenNotMatchedInsertAll()
-                .execute()
-            )
+        _create(spark, merge)
+    elif any(merge.count[one] for one in ("landed", "ended", "missing")):
+        _merge(spark, merge, batch)
+    part, count = merge.part, merge.count
     return Landed(
         file=part.file,
         entity=part.entity,
@@ -285,8 +269,39 @@ def _write(spark: SparkSession, merge: _Merge, batch: Batch) -> Landed:
     )
 
 
-def _log(spark: SparkSession, batch: Batch, landed: Sequence[Landed]) -> None:
+def _create(spark: SparkSession, merge: _Merge) -> None:
+    """Make the entity's table with its first rows, and count them."""
+    name = f"raw.{merge.part.entity}"
+    merge.pending.writeTo(name).using("delta").tableProperty(CHANGE_FEED, "true").create()
+    first = spark.table(name).agg(
+        F.count_if("is_active").alias("landed"), F.count_if(~F.col("is_active")).alias("ended")
+    )
+    merge.count.update(first.collect()[0].asDict())
+
+
+def _merge(spark: SparkSession, merge: _Merge, batch: Batch) -> None:
+    part, name = merge.part, f"raw.{merge.part.entity}"
+    names = list(columns(part.entity))
+    pending = merge.pending.where("verdict != 'missing'").select(*names)
+    if merge.count["missing"]:
+        gone = merge.pending.where("verdict = 'missing'").select("known_id")
+        lost = spark.table(name).join(gone, F.col("id") == F.col("known_id"), "left_semi")
+        content = [one for one in names if one not in LANDING_COLUMNS and one != "updated_at"]
+        ended = lost.select(*content).withColumn("is_active", F.lit(False))
+        pending = pending.unionByName(_normalise(Part(part.entity, ended, part.file), batch))
+    (
+        DeltaTable.forName(spark, name)
+        .alias("known")
+        .merge(pending.alias("new"), "known.id = new.id")
+        .whenMatchedUpdate(set={n: f"new.{n}" for n in names if n != "created_at"})
+        .whenNotMatchedInsertAll()
+        .execute()
+    )
+
+
+def _log(spark: SparkSession, batch: Batch, landed: Sequence[Landed], is_first: bool) -> None:
     rows = [{**vars(batch), **vars(one)} for one in landed]
     schema = ", ".join(f"{name} {kind}" for name, kind in BATCH_COLUMNS.items())
     values = [tuple(row[name] for name in BATCH_COLUMNS) for row in rows]
-    spark.createDataFrame(values, schema).coalesce(1).writeTo("raw.batches").append()
+    log = spark.createDataFrame(values, schema).coalesce(1).writeTo("raw.batches")
+    log.using("delta").create() if is_first else log.append()

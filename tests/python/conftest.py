@@ -19,10 +19,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     os.environ["DISTRICT_JAVA_OPTIONS"] = (
         "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dderby.system.durability=test"
     )
-    from python_jobs.spark import get_spark
+    from python_jobs.spark import fit_to_size, get_spark
 
     session = get_spark()
-    session.conf.set("spark.sql.codegen.wholeStage", "false")
-    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+    fit_to_size(session, 0)
     yield session
     session.stop()

@@ -1,7 +1,6 @@
 {{ config(
     materialized='incremental',
     unique_key='attendance_key',
-    tblproperties={'delta.enableDeletionVectors': 'true'},
     meta={
         'changed_by': {
             'attendance_key': ['stg_attendance'],

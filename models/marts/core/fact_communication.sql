@@ -1,7 +1,6 @@
 {{ config(
     materialized='incremental',
     unique_key='communication_id',
-    tblproperties={'delta.enableDeletionVectors': 'true'},
     meta={
         'changed_by': {
             'communication_id': ['stg_communications'],

@@ -1,7 +1,6 @@
 {{ config(
     materialized='incremental',
     unique_key='content_access_key',
-    tblproperties={'delta.enableDeletionVectors': 'true'},
     meta={
         'changed_by': {
             'content_access_key': ['stg_content_views'],

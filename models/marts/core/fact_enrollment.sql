@@ -1,7 +1,6 @@
 {{ config(
     materialized='incremental',
     unique_key='enrollment_id',
-    tblproperties={'delta.enableDeletionVectors': 'true'},
     meta={
         'changed_by': {
             'enrollment_id': ['stg_enrollments'],

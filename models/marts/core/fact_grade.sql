@@ -1,7 +1,6 @@
 {{ config(
     materialized='incremental',
     unique_key='grade_id',
-    tblproperties={'delta.enableDeletionVectors': 'true'},
     meta={
         'changed_by': {
             'grade_id': ['stg_grades'],

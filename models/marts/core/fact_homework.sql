@@ -1,7 +1,6 @@
 {{ config(
     materialized='incremental',
     unique_key='homework_key',
-    tblproperties={'delta.enableDeletionVectors': 'true'},
     meta={
         'changed_by': {
             'homework_key': ['stg_homeworks'],

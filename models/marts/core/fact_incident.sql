@@ -1,7 +1,6 @@
 {{ config(
     materialized='incremental',
     unique_key='incident_id',
-    tblproperties={'delta.enableDeletionVectors': 'true'},
     meta={
         'changed_by': {
             'incident_id': ['stg_incidents'],
