@@ -55,10 +55,9 @@ def test_marts_are_under_contract_and_their_keys_are_tested(
     models: list[Any], nodes: dict[str, Any]
 ) -> None:
     tested = {
-        parent
+        node.attached_node
         for node in nodes.values()
-        if node.resource_type == "test" and node.name.startswith("keys_hold")
-        for parent in node.depends_on.nodes
+        if node.resource_type == "test" and node.name.startswith("rows_hold")
     }
     for model in models:
         if layer(model) in ("core", "intermediate", "kpi") and model.config.materialized != "view":
