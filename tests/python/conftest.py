@@ -15,10 +15,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Open the session that a user would get, on a warehouse whose path holds a space."""
     os.environ["WAREHOUSE_DIR"] = str(tmp_path_factory.mktemp("district") / "ware house")
     os.environ["DISTRICT_TARGET"] = "laptop"
-    # Short runs gain from the quick compiler alone; long ones lose. A crash may cost the metastore.
-    os.environ["DISTRICT_JAVA_OPTIONS"] = (
-        "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dderby.system.durability=test"
-    )
+    # A crash may cost this metastore; a user's is flushed at every commit.
+    os.environ["DISTRICT_JAVA_OPTIONS"] = "-Dderby.system.durability=test"
     from python_jobs.spark import fit_to_size, get_spark
 
     session = get_spark()
