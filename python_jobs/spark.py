@@ -31,7 +31,6 @@ BY_SIZE = {  # setting: (small, large)
     "spark.sql.codegen.wholeStage": ("false", "true"),
     "spark.sql.codegen.factoryMode": ("NO_CODEGEN", "FALLBACK"),
     "spark.sql.adaptive.enabled": ("false", "true"),
-    "spark.sql.constraintPropagation.enabled": ("false", "true"),
     "spark.sql.shuffle.partitions": ("1", "4"),
     "spark.databricks.delta.stats.skipping": ("false", "true"),
     "spark.databricks.delta.writeChecksumFile.enabled": ("false", "true"),

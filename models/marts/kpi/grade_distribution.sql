@@ -36,6 +36,25 @@ entity_rows as (
 ),
 
 letters as (
+    select distinct
+        school_year,
+        term_id,
+        grade_letter
+    from entity_rows
+),
+
+totals as (
+    select
+        grain,
+        entity_id,
+        school_year,
+        term_id,
+        count(*) as result_count
+    from entity_rows
+    group by grain, entity_id, school_year, term_id
+),
+
+counts as (
     select
         grain,
         entity_id,
@@ -44,24 +63,30 @@ letters as (
         grade_letter,
         count(*) as letter_count
     from entity_rows
-    group by
-        grain, entity_id, school_year, grade_letter, term_id
+    group by grain, entity_id, school_year, term_id, grade_letter
 ),
 
-totals as (
-    select
-        *,
-        sum(letter_count) over (
-            partition by grain, entity_id, school_year, term_id
-        ) as result_count
-    from letters
-),
-
+-- Every letter that anybody has in the period: one that an entity lacks is a share of 0.
 final as (
     select
-        *,
-        {{ ratio('letter_count', 'result_count') }} as letter_rate
+        totals.grain,
+        totals.entity_id,
+        totals.school_year,
+        totals.term_id,
+        letters.grade_letter,
+        coalesce(counts.letter_count, 0) as letter_count,
+        totals.result_count,
+        {{ ratio('coalesce(counts.letter_count, 0)', 'totals.result_count') }} as letter_rate
     from totals
+    inner join letters
+        on totals.school_year = letters.school_year
+        and totals.term_id = letters.term_id
+    left join counts
+        on totals.grain = counts.grain
+        and totals.entity_id = counts.entity_id
+        and totals.school_year = counts.school_year
+        and totals.term_id = counts.term_id
+        and letters.grade_letter = counts.grade_letter
 )
 
 select * from final

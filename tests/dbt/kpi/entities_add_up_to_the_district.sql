@@ -10,7 +10,7 @@ with kpi_values as (
 ),
 
 -- A student has several subjects, and a day of school belongs to each of them. Denominators add up
--- where they are no students, and where each entity has a row (a letter that is absent has none).
+-- where they are no students.
 additive as (
     select * from kpi_values
     where not (kpi = 'attendance_rate' and grain = 'subject')
@@ -23,7 +23,7 @@ sums as (
         school_year,
         term_id,
         sum(numerator) as numerator,
-        if(rlike(kpi, '_students?$|^letter_rate'), 0, sum(denominator)) as denominator
+        if(rlike(kpi, '_students?$'), 0, sum(denominator)) as denominator
     from additive
     group by kpi, grain, school_year, term_id
 )
