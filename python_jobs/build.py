@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from pyspark.sql import SparkSession
 
 from python_jobs.dbt_runner import run_dbt
 from python_jobs.errors import DistrictError
@@ -46,8 +47,14 @@ def _require_raw() -> None:
             "nothing has landed in this warehouse yet",
             "run: district land synthetic, or: district land oneroster PATH",
         )
-    rows = spark.table("raw.batches").agg({"rows_landed": "sum"}).collect()[0][0] or 0
-    fit_to_size(spark, rows)
+    fit_to_raw(spark)
+
+
+def fit_to_raw(spark: SparkSession) -> None:
+    """Set Spark up for what has landed so far, if anything has."""
+    if spark.catalog.tableExists("raw.batches"):
+        rows = spark.table("raw.batches").agg({"rows_landed": "sum"}).collect()[0][0]
+        fit_to_size(spark, rows or 0)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ import sys
 
 from dbt.cli.main import cli
 
+from python_jobs.build import fit_to_raw
 from python_jobs.cli import guarded
-from python_jobs.spark import prepare
+from python_jobs.spark import get_spark
 
 OPENS_SPARK = {
     "build", "clone", "compile", "debug", "retry", "run", "run-operation", "seed", "show",
@@ -23,7 +24,7 @@ def opens_spark(arguments: list[str]) -> bool:
 def main() -> None:
     """Run dbt with this process's arguments."""
     if opens_spark(sys.argv[1:]):
-        prepare()
+        fit_to_raw(get_spark())
     cli(prog_name="dbt")
 
 

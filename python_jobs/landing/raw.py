@@ -126,7 +126,9 @@ def land_batch(
     last = (None, None) if "batches" in new else _last_batch(spark, source_system)
     batch = _next_batch(*last, source_system, kind, as_of, log)
     with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
-        merges = list(pool.map(lambda part: _compare(spark, part, batch, part.entity in new), parts))
+        merges = list(
+            pool.map(lambda part: _compare(spark, part, batch, part.entity in new), parts)
+        )
         try:
             for merge in merges:
                 if merge.count.get("foreign"):
@@ -270,9 +272,12 @@ def _write(spark: SparkSession, merge: _Merge, batch: Batch) -> Landed:
 
 
 def _create(spark: SparkSession, merge: _Merge) -> None:
-    """Make the entity's table with its first rows, and count them."""
+    """Make the entity's table with its first rows, and count them.
+
+    Replace, because a landing that was killed may have left files that the catalog does not know.
+    """
     name = f"raw.{merge.part.entity}"
-    merge.pending.writeTo(name).using("delta").tableProperty(CHANGE_FEED, "true").create()
+    merge.pending.writeTo(name).using("delta").tableProperty(CHANGE_FEED, "true").createOrReplace()
     first = spark.table(name).agg(
         F.count_if("is_active").alias("landed"), F.count_if(~F.col("is_active")).alias("ended")
     )
@@ -304,4 +309,4 @@ def _log(spark: SparkSession, batch: Batch, landed: Sequence[Landed], is_first: 
     schema = ", ".join(f"{name} {kind}" for name, kind in BATCH_COLUMNS.items())
     values = [tuple(row[name] for name in BATCH_COLUMNS) for row in rows]
     log = spark.createDataFrame(values, schema).coalesce(1).writeTo("raw.batches")
-    log.using("delta").create() if is_first else log.append()
+    log.using("delta").createOrReplace() if is_first else log.append()

@@ -113,3 +113,14 @@ def test_ids_of_another_source_are_refused_and_nothing_is_written(empty: SparkSe
     with pytest.raises(DistrictError, match="1 ids of contents.csv already belong to another"):
         land_batch(empty, [part], source_system="other", kind="test", as_of=datetime(2001, 1, 1))
     assert known(empty) == {"a": ("one", True)}
+
+
+def test_files_of_a_killed_landing_are_replaced(empty: SparkSession) -> None:
+    land(empty, {}, 1)
+    folder = empty.sql("describe detail raw.contents").collect()[0].location
+    empty.sql("drop table raw.contents")
+    contents(empty, {"left": "over"}).write.format("delta").save(folder)
+
+    land(empty, {"new": "row"}, 2)
+
+    assert known(empty) == {"new": ("row", True)}
