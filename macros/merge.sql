@@ -1,7 +1,8 @@
 {#-
   One atomic MERGE that leaves the fact as a full refresh would: rows that the new computation
   yields are inserted or, where a column differs, updated; affected rows that it no longer yields
-  are deleted. Delta allows no subquery in a MERGE's conditions: the source carries the deletions.
+  are deleted. Rows known to be equal stay out of the source, else Delta writes their files again.
+  Delta allows no subquery in a MERGE's conditions: the source carries the deletions.
   Models without meta.changed_by get the merge of dbt-spark.
 -#}
 {% macro spark__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates) %}
@@ -29,8 +30,13 @@
             coalesce(found.{{ unique_key }}, held.{{ unique_key }}) as merge_key,
             found.{{ unique_key }} is null as is_gone
         from {{ source }} as found
-        full outer join (select {{ unique_key }} from {{ target }} where {{ changed }}) as held
+        full outer join (select * from {{ target }} where {{ changed }}) as held
             on found.{{ unique_key }} = held.{{ unique_key }}
+        where not (
+            {%- for column in columns %}
+            found.{{ column }} <=> held.{{ column }}{{ ' and' if not loop.last }}
+            {%- endfor %}
+        )
     ) as new
     on fact.{{ unique_key }} = new.merge_key
     when matched and new.is_gone then delete

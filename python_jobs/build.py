@@ -41,20 +41,20 @@ def build_snapshots() -> None:
 
 
 def _require_raw() -> None:
-    spark = get_spark()
-    if not spark.catalog.tableExists("raw.batches"):
+    if not fit_to_raw(get_spark()):
         raise DistrictError(
             "nothing has landed in this warehouse yet",
             "run: district land synthetic, or: district land oneroster PATH",
         )
-    fit_to_raw(spark)
 
 
-def fit_to_raw(spark: SparkSession) -> None:
-    """Set Spark up for what has landed so far, if anything has."""
-    if spark.catalog.tableExists("raw.batches"):
-        rows = spark.table("raw.batches").agg({"rows_landed": "sum"}).collect()[0][0]
-        fit_to_size(spark, rows or 0)
+def fit_to_raw(spark: SparkSession) -> bool:
+    """Set Spark up for what has landed so far; return whether anything has."""
+    if not spark.catalog.tableExists("raw.batches"):
+        return False
+    rows = spark.table("raw.batches").agg({"rows_landed": "sum"}).collect()[0][0]
+    fit_to_size(spark, rows or 0)
+    return True
 
 
 if __name__ == "__main__":
