@@ -48,13 +48,12 @@ def _require_raw() -> None:
         )
 
 
-def fit_to_raw(spark: SparkSession) -> bool:
-    """Set Spark up for what has landed so far; return whether anything has."""
-    if not spark.catalog.tableExists("raw.batches"):
-        return False
-    rows = spark.table("raw.batches").agg({"rows_landed": "sum"}).collect()[0][0]
-    fit_to_size(spark, rows or 0)
-    return True
+def fit_to_raw(spark: SparkSession, incoming: int = 0) -> bool:
+    """Set Spark up for the rows that have landed and `incoming` ones; return whether any have."""
+    has_landed = spark.catalog.tableExists("raw.batches")
+    landed = has_landed and spark.table("raw.batches").agg({"rows_landed": "sum"}).collect()[0][0]
+    fit_to_size(spark, (landed or 0) + incoming)
+    return has_landed
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from pyspark.sql import SparkSession
 from python_jobs.errors import DistrictError
 
 # PySpark logs failed statements with their values; ours say what went wrong without them.
-logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
+for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+    logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 PROJECT = Path(__file__).resolve().parent.parent
 PROFILE = "school_district_warehouse"

@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental',
+    tblproperties=none,
     unique_key='attendance_key',
     meta={
         'changed_by': {

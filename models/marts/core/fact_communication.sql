@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental',
+    tblproperties=none,
     unique_key='communication_id',
     meta={
         'changed_by': {

@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental',
+    tblproperties=none,
     unique_key='enrollment_id',
     meta={
         'changed_by': {

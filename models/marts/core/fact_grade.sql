@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental',
+    tblproperties=none,
     unique_key='grade_id',
     meta={
         'changed_by': {

@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental',
+    tblproperties=none,
     unique_key='incident_id',
     meta={
         'changed_by': {
