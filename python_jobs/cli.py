@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from python_jobs import build, check, docs, land, run, sql
+from python_jobs import build, check, docs, land, quarantine, run, sql
 from python_jobs.console import err
 from python_jobs.dbt_runner import DataTestsFailed
 from python_jobs.errors import DistrictError, explain
@@ -45,6 +46,7 @@ def settings(
 
 app.command("run")(run.command)
 app.add_typer(land.app, name="land")
+app.command("quarantine")(quarantine.command)
 app.command("build")(build.command)
 app.command("sql")(sql.command)
 app.command("docs")(docs.command)
@@ -84,7 +86,7 @@ def guarded(program: Callable[[], object]) -> None:
 
 
 def _print_error(problem: DistrictError) -> None:
-    err.print(f"[bold red]error:[/] {problem.message}", markup=True, soft_wrap=True)
+    err.print("[bold red]error:[/]", escape(problem.message), soft_wrap=True)
     if problem.hint:
         err.print(f"  {problem.hint}", markup=False, soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,14 +11,19 @@ import typer
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from python_jobs.build import build_snapshots
+from python_jobs.build import build_snapshots, fit_to_raw
 from python_jobs.console import print_table, progress
 from python_jobs.errors import DistrictError
-from python_jobs.landing.oneroster import open_bundle, read_parts
+from python_jobs.landing.bundle import open_bundle
+from python_jobs.landing.oneroster import other_files, read_parts
+from python_jobs.landing.oneroster_checks import Checks
+from python_jobs.landing.quarantine import create_tables as create_quarantine
+from python_jobs.landing.quarantine import record
 from python_jobs.landing.raw import Landed, Part, land_batch
 from python_jobs.landing.synthetic import District, batches
 from python_jobs.landing.synthetic import night as next_night
-from python_jobs.spark import fit_to_size, get_spark
+from python_jobs.quarantine import show_rules
+from python_jobs.spark import get_spark
 
 SYNTHETIC = "synthetic"
 # Rough sizes, enough to choose how Spark works.
@@ -59,27 +65,63 @@ def synthetic_command(
 def oneroster_command(
     path: Annotated[Path, typer.Argument(help="OneRoster 1.1 or 1.2 bundle, zip or folder.")],
     as_of: AsOf = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="The source's name, the same every time, when the bundle has none."),
+    ] = None,
+    implicit_deletes: Annotated[
+        bool, typer.Option(help="End what a bulk file no longer lists.")
+    ] = True,
+    accept_mass_delete: Annotated[
+        bool, typer.Option(help="Even when that is more than a fifth of an entity.")
+    ] = False,
 ) -> None:
-    """Land a OneRoster bundle; landing the same one twice changes nothing."""
-    show(land_oneroster(path, as_of))
+    """Land a OneRoster bundle; landing the same one twice changes nothing.
 
-
-def land_oneroster(path: Path, as_of: datetime | None, *, snapshot: bool = True) -> list[Landed]:
-    """Land a bundle; return what became of its rows.
-
-    snapshot: record the history of what it changed, now; False when a build follows at once.
+    Broken rows are kept in quality.quarantine and land by themselves once they are right.
     """
-    with open_bundle(path) as bundle:
+    landed = land_oneroster(
+        path,
+        as_of,
+        source=source,
+        implicit_deletes=implicit_deletes,
+        accept_mass_delete=accept_mass_delete,
+    )
+    show(landed)
+
+
+def land_oneroster(
+    path: Path,
+    as_of: datetime | None,
+    *,
+    source: str | None = None,
+    implicit_deletes: bool = True,
+    accept_mass_delete: bool = False,
+    snapshot: bool = True,
+) -> list[Landed]:
+    """Land a bundle; return what became of its rows. What is broken goes to quarantine.
+
+    implicit_deletes: end what a bulk file no longer lists. snapshot: record the history of what it
+    changed, now; False when a build follows at once.
+    """
+    with open_bundle(path, source) as bundle:
         spark = get_spark()
-        fit_to_size(spark, sum(file.stat().st_size for file in bundle.files.values()) // ROW_BYTES)
+        sizes = [file.path.stat().st_size for file in bundle.files.values()]
+        fit_to_raw(spark, sum(sizes) // ROW_BYTES)
+        create_quarantine(spark)
         with progress(f"Landing {path.name}"):
+            checks = Checks(spark, bundle)
+            parts = read_parts(checks)
             landed = land_batch(
                 spark,
-                read_parts(spark, bundle),
+                parts if implicit_deletes else [replace(one, is_complete=False) for one in parts],
                 source_system=bundle.source_system,
                 kind="oneroster",
                 as_of=as_of or datetime.now(UTC),
                 parameters={"bundle": path.name, "version": bundle.version},
+                others=other_files(checks),
+                accept_mass_delete=accept_mass_delete,
+                on_landed=lambda batch: record(spark, batch, checks),
             )
     if snapshot:
         build_snapshots()
@@ -96,7 +138,7 @@ def land_synthetic(
     parameters = {"preset": preset, "scale": scale, "seed": seed, "night": 0}
     district = _district(parameters)
     spark = get_spark()
-    fit_to_size(spark, district.students * ROWS_PER_STUDENT)
+    fit_to_raw(spark, district.students * ROWS_PER_STUDENT)
     landed: list[Landed] = []
     for position, (as_of, parts) in enumerate(batches(spark, district)):
         if position:
@@ -111,6 +153,7 @@ def land_synthetic(
 def land_night(changed: float, *, snapshot: bool = True) -> list[Landed]:
     """Land what changes in the night after the last synthetic landing, for a share of students."""
     spark = get_spark()
+    fit_to_raw(spark)
     parameters = _last_parameters(spark)
     parameters["night"] += 1
     district = _district(parameters)
@@ -165,16 +208,21 @@ def _last_parameters(spark: SparkSession) -> dict[str, Any]:
 
 def show(landed: Sequence[Landed]) -> None:
     """Print what became of every row, per file and entity; school years are added up."""
-    header = ["file", "entity", "read", "landed", "unchanged", "rejected", "ended", "missing"]
+    header = [
+        "file", "entity", "read", "released", "landed", "unchanged", "ended", "rejected", "warned",
+        "missing",
+    ]  # fmt: skip
     totals: dict[tuple[str, str], list[int]] = {}
     for one in landed:
         counts = [
-            one.rows_read, one.rows_landed, one.rows_unchanged,
-            one.rows_rejected, one.rows_ended, one.rows_missing,
+            one.rows_read, one.rows_released, one.rows_landed, one.rows_unchanged,
+            one.rows_ended, one.rows_rejected, one.rows_warned, one.rows_missing,
         ]  # fmt: skip
         known = totals.setdefault((one.file, one.entity), [0] * len(counts))
         totals[one.file, one.entity] = [a + b for a, b in zip(known, counts, strict=True)]
     print_table("Rows by file and entity", header, [[*key, *n] for key, n in totals.items()])
+    if sum(one.rows_rejected for one in landed):
+        show_rules(get_spark())
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ final as (
         as_of,
         landed_at,
         rows_read,
+        rows_released,
         rows_landed,
         rows_unchanged,
         rows_rejected,
         rows_ended,
         rows_missing,
+        rows_warned,
         parameters
     from source
 )

@@ -4,20 +4,19 @@ Only files that OneRoster names are taken from it. A zip is unpacked into a temp
 which Spark must be able to read: on a cluster point TMPDIR at a shared folder.
 """
 
-import csv
 import logging
 import re
 import shutil
-import sys
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from python_jobs.errors import DistrictError
+from python_jobs.landing.records import CsvFile
 
 FILES = (
     "academicSessions",
@@ -47,6 +46,12 @@ MODES = ("bulk", "delta", "absent")
 _FILE_OF_NAME = {f"{name}.csv".lower(): name for name in (*FILES, "manifest")}
 _VERSION = re.compile(r"(1\.[12])(\D.*)?")
 _ENCRYPTED = 0x1  # bit of a zip entry's flags
+_ARCHIVES = (".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz")
+# A zip bomb holds more, or packs it tighter, than any export of a district does.
+MAX_ENTRIES = 1_000
+MAX_UNPACKED_BYTES = 50 * 2**30
+MAX_RATIO = 200
+MIN_BYTES_FOR_RATIO = 10 * 2**20
 
 logger = logging.getLogger(__name__)
 
@@ -56,27 +61,28 @@ class Bundle:
     """A bundle whose manifest is read; `files` may be read while it is open.
 
     name: the zip's or folder's name, for messages.
-    version: '1.1' or '1.2'; '1.2.1' and national forms such as '1.2_JP' count as '1.2'.
+    version: '1.1' or '1.2', by the columns; the manifest's own word is only checked.
     modes: OneRoster file -> bulk, delta or absent, for every file that OneRoster names.
-    files: OneRoster file -> path, for every file that is not absent.
-    source_system: source.systemCode of the manifest, else source.systemName, else the id of the
-        district org, else of the only org without a parent.
+    files: OneRoster file -> the CSV file, for every file that is not absent.
+    source_system: what the caller says, else source.systemCode of the manifest, else
+        source.systemName, else the id of the district org, else of the only org without a parent.
+    workspace: a folder for what is made of the files; it is removed with the bundle.
     """
 
     name: str
     version: str
     modes: dict[str, str]
-    files: dict[str, Path]
+    files: dict[str, CsvFile]
     source_system: str
-    headers: dict[str, list[str]] = field(default_factory=dict)
+    workspace: Path
 
     def is_bulk(self, file: str) -> bool:
         return self.modes.get(file) == "bulk"
 
 
 @contextmanager
-def open_bundle(path: Path | str) -> Iterator[Bundle]:
-    """Open a zip or folder; what a zip was unpacked to is removed at the end.
+def open_bundle(path: Path | str, source_system: str | None = None) -> Iterator[Bundle]:
+    """Open a zip or folder; what is unpacked or made of it is removed at the end.
 
     Raises DistrictError when it is no bundle that can be landed; nothing is written then.
     """
@@ -86,23 +92,13 @@ def open_bundle(path: Path | str) -> Iterator[Bundle]:
             f"{path} does not exist",
             "give the path of a OneRoster zip or of its folder",
         )
-    if path.is_dir():
-        yield _read_bundle(path.resolve().name, _files_in_folder(path.resolve()))
-        return
     with tempfile.TemporaryDirectory(prefix="oneroster-") as folder:
-        yield _read_bundle(path.name, _unzip(path, Path(folder)))
-
-
-def records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield each CSV record with the number of its first line; empty lines are skipped."""
-    csv.field_size_limit(sys.maxsize)
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines)
-        first_line = 1
-        for record in reader:
-            if record:
-                yield first_line, record
-            first_line = reader.line_num + 1
+        workspace = Path(folder)
+        if path.is_dir():
+            name, files = path.resolve().name, _files_in_folder(path.resolve())
+        else:
+            name, files = path.name, _unzip(path, workspace)
+        yield _read_bundle(name, files, source_system, workspace)
 
 
 def _files_in_folder(folder: Path) -> dict[str, Path]:
@@ -111,7 +107,7 @@ def _files_in_folder(folder: Path) -> dict[str, Path]:
     if not names:
         raise DistrictError(
             f"{folder} is empty",
-            "put the CSV files and manifest.csv of the export into it",
+            "put the CSV files of the export into it",
         )
     if len(names) == 1 and names[0].is_dir():
         return _files_in_folder(names[0])
@@ -166,6 +162,15 @@ def _unzip(path: Path, folder: Path) -> dict[str, Path]:
 
 
 def _refuse_harmful(zip_name: str, entries: list[zipfile.ZipInfo]) -> None:
+    packed = sum(entry.compress_size for entry in entries)
+    unpacked = sum(entry.file_size for entry in entries)
+    is_dense = unpacked > MIN_BYTES_FOR_RATIO and unpacked > MAX_RATIO * packed
+    if len(entries) > MAX_ENTRIES or unpacked > MAX_UNPACKED_BYTES or is_dense:
+        raise DistrictError(
+            f"{zip_name} holds {len(entries):,} files that unpack from {packed:,} to "
+            f"{unpacked:,} bytes: no export of a district looks like that",
+            "if it is one, unpack it yourself and land the folder",
+        )
     seen: set[str] = set()
     for entry in entries:
         name = entry.filename
@@ -178,55 +183,66 @@ def _refuse_harmful(zip_name: str, entries: list[zipfile.ZipInfo]) -> None:
             raise DistrictError(
                 f"{zip_name} is encrypted ({name!r})", "export it without a password"
             )
+        if name.lower().endswith(_ARCHIVES):
+            raise DistrictError(
+                f"{zip_name} holds another archive, {name!r}", "land the inner one by itself"
+            )
         if name.lower() in seen:
             raise DistrictError(f"{zip_name} holds {name!r} twice", "zip each file once")
         seen.add(name.lower())
 
 
-def _read_bundle(name: str, files: dict[str, Path]) -> Bundle:
-    manifest_path = files.pop("manifest", None)
-    if manifest_path is None:
+def _read_bundle(
+    name: str, paths: dict[str, Path], source_system: str | None, workspace: Path
+) -> Bundle:
+    manifest_path = paths.pop("manifest", None)
+    if not paths and manifest_path is None:
         raise DistrictError(
-            f"{name} has no manifest.csv",
-            "export the bundle with its manifest, or give the folder that holds it",
+            f"{name} holds no OneRoster file", "give the folder or zip that holds the CSV files"
         )
-    _refuse_other_encodings({"manifest": manifest_path} | files)
-    manifest = {
-        record[0].strip().lower(): record[1].strip()
-        for _, record in records(manifest_path)
-        if len(record) > 1
-    }
-    version = _version(manifest)
-    modes = _modes(name, manifest, files)
-    files = {file: path for file, path in files.items() if modes[file] != "absent"}
-    headers = {file: _header(path) for file, path in files.items()}
-    return Bundle(name, version, modes, files, _source_system(name, manifest, files), headers)
+    manifest: dict[str, str] = {}
+    if manifest_path is None:
+        logger.warning("%s has no manifest.csv: its files are read as delta", name)
+    else:
+        manifest = {
+            record.values[0].strip().lower(): record.values[1].strip()
+            for record in CsvFile(manifest_path).records(width=0)
+            if len(record.values) > 1
+        }
+    _refuse_other_versions(manifest.get("oneroster.version", ""))
+    modes = _modes(name, manifest, paths)
+    files = {file: CsvFile(path) for file, path in paths.items() if modes[file] != "absent"}
+    source_system = source_system or _source_system(name, manifest, files)
+    version = _version(manifest.get("oneroster.version", ""), files)
+    return Bundle(name, version, modes, files, source_system, workspace)
 
 
-def _refuse_other_encodings(files: dict[str, Path]) -> None:
-    """Refuse what is not UTF-8: Spark would silently replace each such character."""
-    for file, path in files.items():
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    line.decode()
-                except UnicodeDecodeError as error:
-                    raise DistrictError(
-                        f"{file}.csv is not UTF-8 text (line {number})",
-                        "export it as UTF-8 (in Excel: 'CSV UTF-8')",
-                    ) from error
-
-
-def _version(manifest: dict[str, str]) -> str:
-    version = manifest.get("oneroster.version", "")
-    match = _VERSION.fullmatch(version)
-    if match is None:
-        said = f"says OneRoster version {version!r}" if version else "has no oneroster.version"
+def _refuse_other_versions(said: str) -> None:
+    if said and not _VERSION.fullmatch(said):
         raise DistrictError(
-            f"manifest.csv {said}; 1.1 and 1.2 can be read",
+            f"manifest.csv says OneRoster version {said!r}; 1.1 and 1.2 can be read",
             "export OneRoster 1.1 or 1.2 CSV, or correct oneroster.version in manifest.csv",
         )
-    return match[1]
+
+
+def _version(said: str, files: dict[str, CsvFile]) -> str:
+    """Return the version whose columns the files have, else the one that the manifest says."""
+
+    def has(file: str, column: str) -> bool:
+        return file in files and column.lower() in [name.lower() for name in files[file].header]
+
+    in_manifest = said[:3]
+    if has("users", "role") and "roles" not in files:
+        by_columns = "1.1"
+    elif "roles" in files or has("lineItems", "academicSessionSourcedId"):
+        by_columns = "1.2"
+    else:
+        return in_manifest or "1.1"
+    if in_manifest not in ("", by_columns):
+        logger.warning(
+            "manifest.csv says OneRoster %s, the columns are those of %s", in_manifest, by_columns
+        )
+    return by_columns
 
 
 def _modes(bundle: str, manifest: dict[str, str], files: dict[str, Path]) -> dict[str, str]:
@@ -239,30 +255,20 @@ def _modes(bundle: str, manifest: dict[str, str], files: dict[str, Path]) -> dic
                 "make it bulk, delta or absent",
             )
         if mode in ("bulk", "delta") and file not in files:
-            raise DistrictError(
-                f"{bundle} has no {file}.csv, but manifest.csv says it is {mode}",
-                f"add the file, or write absent for file.{file} in manifest.csv",
-            )
+            logger.warning("%s has no %s.csv, though manifest.csv says %s", bundle, file, mode)
+            mode = "absent"
         if mode == "absent" and file in files:
             logger.warning("%s.csv is not read: manifest.csv says it is absent", file)
         if not mode and file in files:
             # Bulk would end every row that the file lacks, and nobody said that it is complete.
-            logger.warning("%s.csv has no mode in manifest.csv: read as delta", file)
+            if manifest:
+                logger.warning("%s.csv has no mode in manifest.csv: read as delta", file)
             mode = "delta"
         modes[file] = mode or "absent"
     return modes
 
 
-def _header(path: Path) -> list[str]:
-    for _, record in records(path):
-        return record
-    raise DistrictError(
-        f"{path.name} has no header line",
-        "write the column names as its first line, or write absent for it in manifest.csv",
-    )
-
-
-def _source_system(bundle: str, manifest: dict[str, str], files: dict[str, Path]) -> str:
+def _source_system(bundle: str, manifest: dict[str, str], files: dict[str, CsvFile]) -> str:
     for key in ("source.systemcode", "source.systemname", "file.systemname"):
         if manifest.get(key):
             return manifest[key]
@@ -272,18 +278,19 @@ def _source_system(bundle: str, manifest: dict[str, str], files: dict[str, Path]
     if top is None:
         raise DistrictError(
             f"{bundle} does not say which system it comes from",
-            "add a line source.systemCode,<name of the system> to manifest.csv",
+            "say it with --source NAME, the same one every time, or in manifest.csv with a line "
+            "source.systemCode,NAME",
         )
     return top
 
 
-def _top_org(path: Path) -> str | None:
-    rows = records(path)
-    header = [name.strip().lower() for name in next(rows)[1]]
-    orgs = [dict(zip(header, record, strict=False)) for _, record in rows]
+def _top_org(file: CsvFile) -> str | None:
+    header = [name.lower() for name in file.header]
+    rows = [dict(zip(header, one.values, strict=False)) for one in file.records() if not one.fault]
+    orgs = [row for row in rows if row.get("sourcedid")]
     districts = {org["sourcedid"] for org in orgs if org.get("type", "").lower() == "district"}
     tops = {org["sourcedid"] for org in orgs if not org.get("parentsourcedid")}
     for ids in (districts, tops):
-        if len(ids) == 1 and all(ids):
+        if len(ids) == 1:
             return ids.pop()
     return None

@@ -4,42 +4,51 @@ A section (OneRoster: class) is our course; the catalogue course gives it code a
 file is delta or absent, what other files would add to a row is taken from the row landed before.
 """
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Lock
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from python_jobs.landing.bundle import Bundle, open_bundle
-from python_jobs.landing.oneroster_files import PARALLEL_READS, check_files, read_file
-from python_jobs.landing.raw import Part
+from python_jobs.landing.bundle import Bundle
+from python_jobs.landing.oneroster_checks import PARALLEL_READS, Checks
+from python_jobs.landing.oneroster_files import ENTITY_OF, columns_of, empty_file, our_role
+from python_jobs.landing.raw import Landed, Part
 
-__all__ = ["NOT_LOADED", "open_bundle", "read_parts"]
+__all__ = ["other_files", "read_parts"]
 
-NOT_LOADED = ("lineItemLearningObjectiveIds", "resultLearningObjectiveIds", "userResources")
-
-ROLES = {
-    "administrator": "administrator",
-    "districtadministrator": "administrator",
-    "siteadministrator": "administrator",
-    "systemadministrator": "administrator",
-} | {
-    role: role
-    for role in (
-        "aide",
-        "counselor",
-        "guardian",
-        "parent",
-        "principal",
-        "proctor",
-        "relative",
-        "student",
-        "teacher",
-    )
+# Files whose rows only add to those of an entity.
+ADDS_TO = {
+    "courses": "courses",
+    "demographics": "users",
+    "userProfiles": "users",
+    "userResources": "users",
+    "categories": "assignments",
+    "scoreScales": "assignments",
+    "lineItemScoreScales": "assignments",
+    "lineItemLearningObjectiveIds": "assignments",
+    "resultScoreScales": "grades",
+    "resultLearningObjectiveIds": "grades",
+    "resources": "contents",
+    "classResources": "contents",
+    "courseResources": "contents",
 }
+# What else than its own columns a file gives to the metadata of an entity's rows.
+METADATA_KEYS = {
+    "users": {"role", "grades"},
+    "demographics": {"demographics"},
+    "userProfiles": {"userProfileSourcedIds"},
+    "courses": {"course.title"},
+    "categories": {"category.weight"},
+    "scoreScales": {"scoreScale.title", "scoreScale.scoreScaleValue"},
+    "lineItemScoreScales": {"scoreScale.title", "scoreScale.scoreScaleValue"},
+    "resultScoreScales": {"scoreScaleSourcedId"},
+}
+# Which columns of an entity's rows name the row of its main file that they are made of.
+HELD_BY = {"affiliations": ("user_id",), "guardianships": ("student_id", "guardian_id")}
 RACES = {
     "americanIndianOrAlaskaNative": "american_indian",
     "asian": "asian",
@@ -48,20 +57,14 @@ RACES = {
     "white": "white",
 }
 
-logger = logging.getLogger(__name__)
 
+def read_parts(checks: Checks) -> list[Part]:
+    """Return the rows of every entity that the sound rows of a bundle's files make.
 
-def read_parts(spark: SparkSession, bundle: Bundle) -> list[Part]:
-    """Return the rows of every entity that the bundle's files make, checked but not yet landed.
-
-    A part is complete when its main file is bulk. The frames read the bundle lazily: land them
-    while it is open. Raises DistrictError when a file is broken (see check_files).
+    A part is complete when its main file is. The frames read the bundle lazily: land them while
+    it is open.
     """
-    row_counts = check_files(spark, bundle)
-    for file in NOT_LOADED:
-        if file in bundle.files:
-            logger.warning("%s.csv: %d rows are not loaded", file, row_counts[file])
-    tables = _Tables(spark, bundle)
+    tables = _Tables(checks)
     makers: dict[str, tuple[str, Callable[[_Tables], DataFrame]]] = {
         "schools": ("orgs", _schools),
         "terms": ("academicSessions", _terms),
@@ -74,41 +77,90 @@ def read_parts(spark: SparkSession, bundle: Bundle) -> list[Part]:
         "grades": ("results", _grades),
         "homeworks": ("results", _homeworks),
     }
-    wanted = {entity: made for entity, made in makers.items() if made[0] in bundle.files}
+    wanted = {entity: made for entity, made in makers.items() if made[0] in checks.files}
     with ThreadPoolExecutor(PARALLEL_READS) as pool:  # Spark takes a while to analyse each query
         frames = pool.map(lambda made: tables.make(made[1]), wanted.values())
         parts = [
-            Part(entity, frame, f"{file}.csv", bundle.is_bulk(file))
+            _part(checks, entity, file, frame)
             for (entity, (file, _)), frame in zip(wanted.items(), frames, strict=True)
         ]
-    links = [file for file in ("classResources", "courseResources") if file in bundle.files]
+    links = [file for file in ("classResources", "courseResources") if file in checks.files]
     if links:
         # Absent means unchanged, so only both files together list every content.
-        is_complete = all(bundle.is_bulk(file) for file in ("classResources", "courseResources"))
+        is_complete = all(map(checks.is_complete, ("classResources", "courseResources")))
         names = " + ".join(f"{file}.csv" for file in links)
         parts.append(Part("contents", _contents(tables), names, is_complete))
     return parts
 
 
+def other_files(checks: Checks) -> list[Landed]:
+    """Return, for the log, what became of the rows that only add to other files' rows."""
+    return [
+        Landed(
+            file=f"{file}.csv",
+            entity=entity,
+            is_complete=checks.is_complete(file),
+            rows_read=checked.rows_read,
+            rows_landed=checked.rows_read
+            + checked.rows_released
+            - checked.rows_rejected
+            - checked.rows_ended,
+            rows_unchanged=0,
+            rows_rejected=checked.rows_rejected,
+            rows_ended=checked.rows_ended,
+            rows_released=checked.rows_released,
+            rows_warned=checked.rows_warned,
+        )
+        for file, entity in ADDS_TO.items()
+        if (checked := checks.files.get(file))
+    ]
+
+
+def _part(checks: Checks, entity: str, file: str, frame: DataFrame) -> Part:
+    """Return a part; of those that a file makes, the one with a row for each of its rows counts."""
+    checked, is_complete = checks.files[file], checks.is_complete(file)
+    part = Part(
+        entity,
+        frame,
+        f"{file}.csv",
+        is_complete,
+        held=checked.held_ids() if is_complete and checked.rows_rejected else None,
+        held_by=("id",),
+    )
+    if ENTITY_OF[file] != entity:
+        return replace(part, held_by=HELD_BY.get(entity, ("id",)))
+    return replace(
+        part,
+        rows_read=checked.rows_read,
+        rows_rejected=checked.rows_rejected,
+        rows_released=checked.rows_released,
+        rows_warned=checked.rows_warned,
+    )
+
+
 class _Tables:
     """The bundle's files as frames, SQL over them, and the raw rows that landed before."""
 
-    def __init__(self, spark: SparkSession, bundle: Bundle) -> None:
-        self.spark = spark
-        self.bundle = bundle
+    def __init__(self, checks: Checks) -> None:
+        self.checks = checks
+        self.spark: SparkSession = checks.spark
+        self.bundle: Bundle = checks.bundle
         self._made: dict[object, DataFrame] = {}
         self._locks: defaultdict[object, Lock] = defaultdict(Lock)
-        header = [name.strip().lower() for name in bundle.headers.get("users", [])]
         # By the columns, not by the version: some 1.2 exports still have 1.1 users.
-        self.has_roles_in_users = "role" in header and "roles" not in bundle.files
+        self.has_roles_in_users = "roles" not in checks.files and (
+            checks.has_column("users", "role") or "users" not in self.bundle.files
+        )
 
     def sql(self, query: str, **frames: DataFrame) -> DataFrame:
         """Run a query in which {name} is the frame given by that name."""
         return self.spark.sql(query, None, **frames)
 
     def file(self, name: str) -> DataFrame:
-        """Return a file's rows, typed."""
-        return self._once(name, lambda: read_file(self.spark, self.bundle, name))
+        """Return a file's sound rows, typed; one that the bundle lacks has no rows."""
+        if name in self.checks.files:
+            return self._once(name, self.checks.files[name].sound)
+        return self._once(name, lambda: empty_file(self.spark, name))
 
     def make(self, maker: "Callable[[_Tables], DataFrame]") -> DataFrame:
         """Return what a maker makes of the files."""
@@ -120,23 +172,35 @@ class _Tables:
                 self._made[key] = make()
         return self._made[key]
 
+    def is_landed(self, entity: str) -> bool:
+        return self.spark.catalog.tableExists(f"raw.{entity}")
+
     def remember(self, entity: str, frame: DataFrame, columns: list[str], *files: str) -> DataFrame:
-        """Fill null columns from the rows landed before, unless all `files` are complete."""
-        table = f"raw.{entity}"
-        if all(map(self.bundle.is_bulk, files)) or not self.spark.catalog.tableExists(table):
+        """Fill null columns from the rows landed before, unless all `files` are complete.
+
+        Of the metadata, keep what other files than the entity's own and the complete ones gave.
+        """
+        if all(map(self.bundle.is_bulk, files)) or not self.is_landed(entity):
             return frame
-        known = self.spark.table(table).select(
-            F.col("id").alias("_id"), *[F.col(name).alias(f"_{name}") for name in columns]
+        known = self.spark.table(f"raw.{entity}").select(
+            F.col("id").alias("_id"),
+            *[F.col(name).alias(f"_{name}") for name in [*columns, "metadata"]],
         )
         filled = {name: F.coalesce(name, f"_{name}") for name in columns}
+        main = [file for file, made in ENTITY_OF.items() if made == entity]
+        given = [*main, *filter(self.bundle.is_bulk, files)]
+        ours = sorted({key for file in given for key in self._metadata_keys(file)})
+        kept = F.map_filter(F.col("_metadata"), lambda key, _: ~key.isin(ours))
+        filled["metadata"] = F.map_concat(
+            F.coalesce(kept, F.create_map().cast("map<string,string>")), "metadata"
+        )
         joined = frame.join(known, F.col("id") == F.col("_id"), "left")
         return joined.withColumns(filled).select(*frame.columns)
 
-
-def _role(column: str) -> str:
-    """Return SQL for our word of a OneRoster role; null for `ext:` and other words."""
-    pairs = ", ".join(f"'{theirs}', '{ours}'" for theirs, ours in ROLES.items())
-    return f"try_element_at(map({pairs}), lower(trim({column})))"
+    def _metadata_keys(self, file: str) -> set[str]:
+        """Return the metadata keys that a file gives to the rows of an entity."""
+        kept = {name for name, column in columns_of(file).items() if column.is_kept_as_metadata}
+        return kept | METADATA_KEYS.get(file, set()) | self.checks.extra_columns(file)
 
 
 def _grade_level(column: str) -> str:
@@ -204,24 +268,24 @@ def _affiliations(tables: _Tables) -> DataFrame:
                 id,
                 userSourcedId as user_id,
                 orgSourcedId as school_id,
-                {_role("role")} as role,
+                {our_role("role")} as role,
                 lower(trim(roleType)) = 'primary' as is_primary,
                 beginDate as begin_date,
                 endDate as end_date,
                 is_active, updated_at,
                 map_concat(
-                    metadata, {_entry("role", f"if({_role('role')} is null, role, null)")}
+                    metadata, {_entry("role", f"if({our_role('role')} is null, role, null)")}
                 ) as metadata
             from {{roles}}
             """,
             roles=tables.file("roles"),
         )
-    return tables.sql(
+    frame = tables.sql(
         f"""
         with orgs_of_users as (
             select
                 id as user_id,
-                {_role("role")} as our_role,
+                {our_role("role")} as our_role,
                 coalesce(role, 'unknown') as role,
                 is_active, updated_at,
                 posexplode(array_distinct(orgSourcedIds)) as (position, org_id)
@@ -239,6 +303,14 @@ def _affiliations(tables: _Tables) -> DataFrame:
         """,
         users=tables.file("users"),
     )
+    if tables.bundle.is_bulk("users") or not tables.is_landed("affiliations"):
+        return frame
+    # A user comes with all its orgs: those that it no longer names have ended.
+    users = tables.file("users").select(F.col("id").alias("user_id"))
+    landed = tables.spark.table("raw.affiliations").where("is_active").drop("metadata")
+    gone = landed.join(users, "user_id", "left_semi").join(frame, "id", "left_anti")
+    ended = gone.withColumns({"is_active": F.lit(False), "updated_at": F.lit(None)})
+    return frame.unionByName(ended.select(*frame.columns))
 
 
 def _roles_of_users(tables: _Tables) -> DataFrame:
@@ -248,8 +320,8 @@ def _roles_of_users(tables: _Tables) -> DataFrame:
             f"""
             select
                 id as user_id,
-                array_compact(array({_role("role")})) as roles,
-                {_role("role")} as role,
+                array_compact(array({our_role("role")})) as roles,
+                {our_role("role")} as role,
                 role as source_role,
                 get(orgSourcedIds, 0) as school_id
             from {{users}}
@@ -261,7 +333,7 @@ def _roles_of_users(tables: _Tables) -> DataFrame:
         with ranked as (
             select
                 roles.userSourcedId as user_id,
-                {_role("roles.role")} as role,
+                {our_role("roles.role")} as role,
                 struct(
                     not roles.is_active,
                     lower(trim(coalesce(roles.roleType, ''))) != 'primary',
@@ -363,7 +435,8 @@ def _users(tables: _Tables) -> DataFrame:
         demographics=tables.file("demographics"),
         profiles=tables.file("userProfiles"),
     )
-    frame = tables.remember("users", frame, ["birth_date", "sex", "race_ethnicity"], "demographics")
+    of_demographics = ["birth_date", "sex", "race_ethnicity"]
+    frame = tables.remember("users", frame, of_demographics, "demographics", "userProfiles")
     if tables.has_roles_in_users:
         return frame
     return tables.remember("users", frame, ["role", "school_id"], "roles")
@@ -372,13 +445,14 @@ def _users(tables: _Tables) -> DataFrame:
 def _guardianships(tables: _Tables) -> DataFrame:
     """One row per student and guardian, whichever of the two names the other."""
     known = tables.make(_roles_of_users).select("user_id", "roles", "role")
-    if not tables.bundle.is_bulk("users") and tables.spark.catalog.tableExists("raw.users"):
+    is_partial = not tables.bundle.is_bulk("users")
+    if is_partial and tables.is_landed("users"):
         landed = tables.spark.table("raw.users").select(
             F.col("id").alias("user_id"), F.array_compact(F.array("role")).alias("roles"), "role"
         )
         known = known.unionByName(landed.join(known, "user_id", "left_anti"))
-    return tables.sql(
-        f"""
+    pairs = tables.sql(
+        """
         with people as (
             select
                 user_id,
@@ -386,46 +460,87 @@ def _guardianships(tables: _Tables) -> DataFrame:
                 get(
                     filter(array(role) || roles, r -> r in ('parent', 'guardian', 'relative')), 0
                 ) as relationship
-            from {{roles}}
+            from {roles}
         ),
 
         agents as (
             select
                 id as user_id, is_active, updated_at,
                 explode(array_distinct(agentSourcedIds)) as agent_id
-            from {{users}}
-        ),
-
-        -- An agent who is known, and is no guardian, is somebody else: an aide, a sibling.
-        pairs as (
-            select
-                if(users.is_student, agents.user_id, agents.agent_id) as student_id,
-                if(users.is_student, agents.agent_id, agents.user_id) as guardian_id,
-                if(users.is_student, others.relationship, users.relationship) as relationship,
-                agents.is_active, agents.updated_at
-            from agents
-            inner join people as users on agents.user_id = users.user_id
-            left join people as others on agents.agent_id = others.user_id
-            where
-                (users.is_student and (others.user_id is null or others.relationship is not null))
-                or (
-                    not users.is_student and users.relationship is not null
-                    and coalesce(others.is_student, true)
-                )
+            from {users}
         )
 
+        -- An agent who is known, and is no guardian, is somebody else: an aide, a sibling.
+        select
+            if(users.is_student, agents.user_id, agents.agent_id) as student_id,
+            if(users.is_student, agents.agent_id, agents.user_id) as guardian_id,
+            if(users.is_student, others.relationship, users.relationship) as relationship,
+            agents.user_id as named_by,
+            agents.is_active, agents.updated_at
+        from agents
+        inner join people as users on agents.user_id = users.user_id
+        left join people as others on agents.agent_id = others.user_id
+        where
+            (users.is_student and (others.user_id is null or others.relationship is not null))
+            or (
+                not users.is_student and users.relationship is not null
+                and coalesce(others.is_student, true)
+            )
+        """,
+        users=tables.file("users"),
+        roles=known,
+    )
+    if is_partial and tables.is_landed("guardianships"):
+        pairs = pairs.unionByName(_landed_pairs(tables))
+    return tables.sql(
+        f"""
         select
             {_joint_id("student_id", "guardian_id")} as id,
             student_id,
             guardian_id,
             max(relationship) as relationship,
-            bool_and(is_active) as is_active,
-            max(updated_at) as updated_at
-        from pairs
+            bool_and(is_active) and count(named_by) > 0 as is_active,
+            max(updated_at) as updated_at,
+            map_filter(
+                map('namedBy', array_join(array_sort(collect_set(named_by)), ',')),
+                (name, value) -> value != ''
+            ) as metadata
+        from {{pairs}}
         group by student_id, guardian_id
         """,
-        users=tables.file("users"),
-        roles=known,
+        pairs=pairs,
+    )
+
+
+def _landed_pairs(tables: _Tables) -> DataFrame:
+    """Return the landed pairs of the users of a delta, once per user who still names the other.
+
+    A user comes with all its agents, so what the user said before counts no more; a pair that
+    nobody else names has named_by null.
+    """
+    return tables.sql(
+        """
+        with landed as (
+            select
+                student_id, guardian_id, relationship,
+                explode(split(coalesce(metadata['namedBy'], student_id), ',')) as named_by
+            from {guardianships}
+            where is_active
+        )
+
+        select
+            student_id, guardian_id, relationship,
+            if(namer.id is null, named_by, null) as named_by,
+            true as is_active,
+            cast(null as timestamp) as updated_at
+        from landed
+        left join {users} as namer on landed.named_by = namer.id
+        where
+            landed.student_id in (select id from {users})
+            or landed.guardian_id in (select id from {users})
+        """,
+        guardianships=tables.spark.table("raw.guardianships"),
+        users=tables.file("users").select("id"),
     )
 
 
@@ -509,13 +624,13 @@ def _enrollments(tables: _Tables) -> DataFrame:
             classSourcedId as course_id,
             userSourcedId as user_id,
             schoolSourcedId as school_id,
-            {_role("role")} as role,
+            {our_role("role")} as role,
             coalesce(`primary`, false) as is_primary,
             beginDate as begin_date,
             endDate as end_date,
             is_active, updated_at,
             map_concat(
-                metadata, {_entry("role", f"if({_role('role')} is null, role, null)")}
+                metadata, {_entry("role", f"if({our_role('role')} is null, role, null)")}
             ) as metadata
         from {{enrollments}}
         """,
@@ -563,7 +678,9 @@ def _assignments(tables: _Tables) -> DataFrame:
         links=tables.file("lineItemScoreScales"),
         scales=tables.file("scoreScales"),
     )
-    frame = tables.remember("assignments", frame, ["category", "is_homework"], "categories")
+    scales = ("scoreScales", "lineItemScoreScales")
+    of_category = ["category", "is_homework"]
+    frame = tables.remember("assignments", frame, of_category, "categories", *scales)
     return frame.withColumn("is_homework", F.coalesce("is_homework", F.lit(False)))
 
 
@@ -573,7 +690,7 @@ def _results(tables: _Tables) -> DataFrame:
         "id", "course_id", "term_id", "points_possible", "is_homework"
     )
     is_bulk = tables.bundle.is_bulk("lineItems")
-    if not is_bulk and tables.spark.catalog.tableExists("raw.assignments"):
+    if not is_bulk and tables.is_landed("assignments"):
         landed = tables.spark.table("raw.assignments").select(*items.columns)
         items = items.unionByName(landed.join(items, "id", "left_anti"))
     return tables.sql(
@@ -596,7 +713,7 @@ def _results(tables: _Tables) -> DataFrame:
 def _grades(tables: _Tables) -> DataFrame:
     # 1.1 has no place for a letter, so that exports write it as the comment.
     letter = "textScore"
-    if "textscore" not in [name.strip().lower() for name in tables.bundle.headers["results"]]:
+    if not tables.checks.has_column("results", "textScore"):
         letter = "if(trim(comment) rlike '^[ABCDF][+-]?$', trim(comment), null)"
     frame = tables.sql(
         f"""
@@ -617,9 +734,7 @@ def _grades(tables: _Tables) -> DataFrame:
         """,
         results=tables.make(_results),
     )
-    if "resultScoreScales" not in tables.bundle.files:
-        return frame
-    return tables.sql(
+    frame = tables.sql(
         f"""
         with scales as (
             select resultSourcedId as result_id, min(scoreScaleSourcedId) as scale_id
@@ -639,6 +754,7 @@ def _grades(tables: _Tables) -> DataFrame:
         grades=frame,
         links=tables.file("resultScoreScales"),
     )
+    return tables.remember("grades", frame, [], "resultScoreScales")
 
 
 def _homeworks(tables: _Tables) -> DataFrame:

@@ -1,7 +1,7 @@
 """The only writer of the raw tables: merges one batch, and logs what became of each row."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,17 +23,20 @@ BATCH_COLUMNS = {
     "as_of": "timestamp",
     "landed_at": "timestamp",
     "rows_read": "bigint",
+    "rows_released": "bigint",  # had waited in quarantine, and are right now
     "rows_landed": "bigint",
     "rows_unchanged": "bigint",
-    "rows_rejected": "bigint",
+    "rows_rejected": "bigint",  # in quality.quarantine
     "rows_ended": "bigint",
     "rows_missing": "bigint",  # ended because a complete file no longer lists them
+    "rows_warned": "bigint",  # of those that landed or were unchanged
     "parameters": "string",  # JSON
 }
 PARALLEL_WRITES = 4
 VERDICTS = ("landed", "unchanged", "ended", "missing", "foreign")
 # The change feed is the history of the raw rows; it costs nothing on a first load.
 CHANGE_FEED = "delta.enableChangeDataFeed"
+MASS_DELETE_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,29 @@ class Part:
 
     frame has `id` and any of the entity's columns; a missing one is null, each is cast to the raw
     type. Optional: is_active (true), created_at, updated_at, metadata, effective_at (the batch's
-    as_of). is_complete: active rows of the same source that the frame lacks are ended.
+    as_of). is_complete: active rows of the same source that the frame lacks are ended, but for
+    those whose `held_by` columns hold an id of the frame `held`: what was rejected is not gone.
+    rows_read: as the reader counted; None when the rows are made, not read one by one.
     """
 
     entity: str
     frame: DataFrame
     file: str
     is_complete: bool = False
+    rows_read: int | None = None
+    rows_rejected: int = 0
+    rows_released: int = 0
+    rows_warned: int = 0
+    held: DataFrame | None = None
+    held_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Landed:
-    """What became of a part's rows: read = landed + unchanged + rejected + ended."""
+    """What became of a part's rows: read + released = landed + unchanged + rejected + ended.
+
+    Raises AssertionError when it is not so: a row would be lost.
+    """
 
     file: str
     entity: str
@@ -63,7 +77,16 @@ class Landed:
     rows_unchanged: int
     rows_rejected: int
     rows_ended: int
-    rows_missing: int
+    rows_missing: int = 0
+    rows_released: int = 0
+    rows_warned: int = 0
+
+    def __post_init__(self) -> None:
+        """Hold the law."""
+        came = self.rows_read + self.rows_released
+        became = self.rows_landed + self.rows_unchanged + self.rows_rejected + self.rows_ended
+        if came != became:
+            raise AssertionError(f"{self.file}: {came} rows came, {became} are accounted for")
 
 
 def _create_raw_tables(spark: SparkSession, later: Collection[str]) -> set[str]:
@@ -115,11 +138,17 @@ def land_batch(
     kind: str,
     as_of: datetime,
     parameters: Mapping[str, object] | None = None,
+    others: Sequence[Landed] = (),
+    accept_mass_delete: bool = False,
+    on_landed: Callable[[Batch], None] | None = None,
 ) -> list[Landed]:
     """Merge a batch into raw by id and log it in raw.batches; the same rows again change nothing.
 
     as_of: the moment the batch speaks for, UTC; must not lie before the source's last batch.
-    Raises DistrictError when it does, or when ids already belong to another source.
+    others: files that only add to the rows of the parts, for the log. on_landed: called with the
+    batch once its rows are in raw. Raises DistrictError when as_of is too early, ids belong to
+    another source, or complete files lack more than MASS_DELETE_SHARE of an entity's rows
+    (accept_mass_delete lets them); nothing is written then.
     """
     new = _create_raw_tables(spark, later=["batches", *(part.entity for part in parts)])
     log = json.dumps(dict(parameters or {}), sort_keys=True)
@@ -137,12 +166,32 @@ def land_batch(
                         f"another source than {source_system}",
                         "land this district into a warehouse of its own (--warehouse FOLDER)",
                     )
+            if not accept_mass_delete:
+                _brake(spark, merges, source_system)
             landed = list(pool.map(lambda merge: _write(spark, merge, batch), merges))
         finally:
             for merge in merges:
                 merge.pending.unpersist()
+    if on_landed:
+        on_landed(batch)
+    landed += others
     _log(spark, batch, landed, "batches" in new)
     return landed
+
+
+def _brake(spark: SparkSession, merges: Sequence[_Merge], source_system: str) -> None:
+    """Refuse a batch whose complete files lack so many rows that the export is likely broken."""
+    for merge in merges:
+        if not (missing := merge.count["missing"]):
+            continue
+        entity = merge.part.entity
+        is_ours = F.col("source_system") == source_system
+        active = spark.table(f"raw.{entity}").where(is_ours & F.col("is_active")).count()
+        if missing > MASS_DELETE_SHARE * active:
+            raise DistrictError(
+                f"{merge.part.file} would end {missing:,} of {active:,} {entity}",
+                "check that the export is whole; if it is, land it with --accept-mass-delete",
+            )
 
 
 def _last_batch(spark: SparkSession, source_system: str) -> tuple[int | None, datetime | None]:
@@ -224,12 +273,23 @@ def _compare(spark: SparkSession, part: Part, batch: Batch, is_first: bool) -> _
         F.col("row_hash").alias("known_hash"),
         F.col("source_system").alias("known_source"),
         F.col("is_active").alias("known_is_active"),
+        *[F.col(name).alias(f"known_{name}") for name in part.held_by if name != "id"],
     )
+    is_held = F.lit(False)
+    for name in part.held_by:
+        if part.held is None:
+            break
+        held = part.held.toDF(f"held_{name}")
+        known = known.join(held, F.col(f"known_{name}") == F.col(f"held_{name}"), "left")
+        is_held |= F.col(f"held_{name}").isNotNull()
     is_ours = F.col("known_source") == batch.source_system
+    is_gone = is_ours & F.col("known_is_active") & ~is_held
     verdict = (
-        F.when(F.col("id").isNull(), F.when(is_ours & F.col("known_is_active"), "missing"))
+        F.when(F.col("id").isNull(), F.when(is_gone, "missing"))
         .when(~is_ours, "foreign")
         .when(F.col("row_hash") == F.col("known_hash"), "unchanged")
+        # What has ended stays as it was known, whatever the source still says of it.
+        .when(~F.col("is_active") & ~F.col("known_is_active"), "unchanged")
         .when(F.col("is_active"), "landed")
         .otherwise("ended")
     )
@@ -258,16 +318,19 @@ def _write(spark: SparkSession, merge: _Merge, batch: Batch) -> Landed:
     elif any(merge.count[one] for one in ("landed", "ended", "missing")):
         _merge(spark, merge, batch)
     part, count = merge.part, merge.count
+    became = count["landed"] + count["unchanged"] + count["ended"]
     return Landed(
         file=part.file,
         entity=part.entity,
         is_complete=part.is_complete,
-        rows_read=count["landed"] + count["unchanged"] + count["ended"],
+        rows_read=became if part.rows_read is None else part.rows_read,
         rows_landed=count["landed"],
         rows_unchanged=count["unchanged"],
-        rows_rejected=0,
+        rows_rejected=part.rows_rejected,
         rows_ended=count["ended"],
         rows_missing=count["missing"],
+        rows_released=part.rows_released,
+        rows_warned=part.rows_warned,
     )
 
 
@@ -287,11 +350,13 @@ def _create(spark: SparkSession, merge: _Merge) -> None:
 def _merge(spark: SparkSession, merge: _Merge, batch: Batch) -> None:
     part, name = merge.part, f"raw.{merge.part.entity}"
     names = list(columns(part.entity))
-    pending = merge.pending.where("verdict != 'missing'").select(*names)
-    if merge.count["missing"]:
-        gone = merge.pending.where("verdict = 'missing'").select("known_id")
-        lost = spark.table(name).join(gone, F.col("id") == F.col("known_id"), "left_semi")
-        content = [one for one in names if one not in LANDING_COLUMNS and one != "updated_at"]
+    is_known = "known_id is not null"
+    pending = merge.pending.where(f"verdict = 'landed' or not ({is_known})").select(*names)
+    if merge.count["missing"] or merge.count["ended"]:
+        gone = merge.pending.where(f"verdict != 'landed' and {is_known}")
+        lost = spark.table(name).drop("updated_at")
+        lost = lost.join(gone.select("known_id", "updated_at"), F.col("id") == F.col("known_id"))
+        content = [one for one in names if one not in LANDING_COLUMNS]
         ended = lost.select(*content).withColumn("is_active", F.lit(False))
         pending = pending.unionByName(_normalise(Part(part.entity, ended, part.file), batch))
     (
@@ -309,4 +374,7 @@ def _log(spark: SparkSession, batch: Batch, landed: Sequence[Landed], is_first: 
     schema = ", ".join(f"{name} {kind}" for name, kind in BATCH_COLUMNS.items())
     values = [tuple(row[name] for name in BATCH_COLUMNS) for row in rows]
     log = spark.createDataFrame(values, schema).coalesce(1).writeTo("raw.batches")
-    log.using("delta").createOrReplace() if is_first else log.append()
+    if is_first:
+        log.using("delta").createOrReplace()
+    else:
+        log.option("mergeSchema", "true").append()

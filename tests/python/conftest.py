@@ -23,3 +23,17 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     fit_to_size(session, 0)
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="module")
+def empty_warehouse(spark: SparkSession) -> Iterator[SparkSession]:
+    """Give a module a warehouse in which nothing has landed, and leave none behind."""
+    clear(spark)
+    yield spark
+    clear(spark)
+
+
+def clear(spark: SparkSession) -> None:
+    for row in spark.sql("show schemas").collect():
+        if row.namespace != "default":
+            spark.sql(f"drop schema {row.namespace} cascade")

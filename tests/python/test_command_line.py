@@ -60,7 +60,7 @@ def test_bundle_that_cannot_be_read_is_refused(district: Call, tmp_path: Path) -
     for path, said in {
         tmp_path / "nowhere": "nowhere",
         bundle(tmp_path / "empty", None): "empty is empty",
-        other: "no manifest.csv",
+        other: "does not say which system it comes from",
         bundle(tmp_path / "future", unknown): "9.9",
         tmp_path / "broken.zip": "broken.zip",
         tmp_path / "outside.zip": "outside.zip",

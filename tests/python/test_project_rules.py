@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from python_jobs.dbt_runner import manifest
+from python_jobs.landing.rules import RULES
 from python_jobs.schemas import ENTITIES
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -100,3 +101,9 @@ def test_profile_has_the_three_targets() -> None:
     text = re.sub(r"\{\{.*?\}\}", "x", (PROJECT / "profiles" / "profiles.yml").read_text())
     outputs = yaml.safe_load(text)["school_district_warehouse"]["outputs"]
     assert list(outputs) == ["laptop", "server", "cluster"]
+
+
+def test_every_rule_of_the_quarantine_is_documented() -> None:
+    page = (PROJECT / "docs" / "quarantine.md").read_text()
+    documented = set(re.findall(r"^\| (\w+) \| (?:reject|warn)", page, flags=re.MULTILINE))
+    assert documented == RULES.keys()

@@ -18,11 +18,22 @@ def contents(spark: SparkSession, titles: dict[str, str]) -> DataFrame:
 
 
 def land(
-    spark: SparkSession, titles: dict[str, str], day: int, *, is_complete: bool = True
+    spark: SparkSession,
+    titles: dict[str, str],
+    day: int,
+    *,
+    is_complete: bool = True,
+    accept_mass_delete: bool = True,
 ) -> Landed:
     part = Part("contents", contents(spark, titles), "contents.csv", is_complete)
-    as_of = datetime(2001, 1, day)
-    return land_batch(spark, [part], source_system=SOURCE, kind="test", as_of=as_of)[0]
+    return land_batch(
+        spark,
+        [part],
+        source_system=SOURCE,
+        kind="test",
+        as_of=datetime(2001, 1, day),
+        accept_mass_delete=accept_mass_delete,
+    )[0]
 
 
 @pytest.fixture
@@ -77,6 +88,37 @@ def test_partial_file_ends_nothing_and_a_returning_row_is_active_again(
     assert land(empty, {"a": "ONE"}, 4).rows_missing == 0
     assert land(empty, {"a": "ONE", "b": "two"}, 5).rows_landed == 1
     assert known(empty) == {"a": ("ONE", True), "b": ("two", True)}
+
+
+def test_complete_file_that_lacks_too_much_is_refused(empty: SparkSession) -> None:
+    five = {name: "one" for name in "abcde"}
+    land(empty, five, 1)
+    with pytest.raises(DistrictError, match="contents.csv would end 2 of 5 contents"):
+        land(empty, {name: "TWO" for name in "abc"}, 2, accept_mass_delete=False)
+    assert known(empty) == {name: ("one", True) for name in "abcde"}
+    four = {name: "one" for name in "abcd"}
+    assert land(empty, four, 2, accept_mass_delete=False).rows_missing == 1  # a fifth: no more
+
+
+def test_ended_row_keeps_what_was_known_of_it(empty: SparkSession) -> None:
+    land(empty, {"a": "one"}, 1)
+    rows = empty.createDataFrame([("a", None, False)], "id string, title string, is_active boolean")
+    for day, counts in ((2, (1, 0)), (3, (0, 1))):
+        landed = land_batch(
+            empty,
+            [Part("contents", rows, "contents.csv")],
+            source_system=SOURCE,
+            kind="test",
+            as_of=datetime(2001, 1, day),
+        )[0]
+        assert (landed.rows_ended, landed.rows_unchanged) == counts
+    assert known(empty) == {"a": ("one", False)}
+
+
+def test_row_that_was_read_and_not_accounted_for_is_an_error(empty: SparkSession) -> None:
+    part = Part("contents", contents(empty, {"a": "one"}), "contents.csv", rows_read=2)
+    with pytest.raises(AssertionError, match="2 rows came, 1 are accounted for"):
+        land_batch(empty, [part], source_system=SOURCE, kind="test", as_of=datetime(2001, 1, 1))
 
 
 def test_row_keeps_when_it_was_first_seen_and_its_versions(empty: SparkSession) -> None:

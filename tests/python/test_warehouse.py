@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,11 @@ from python_jobs.schemas import ENTITIES
 
 
 @pytest.fixture(scope="module")
-def warehouse(spark: SparkSession) -> Iterator[SparkSession]:
+def warehouse(empty_warehouse: SparkSession) -> SparkSession:
     """Land preset seed and run `dbt build`: models, data tests and unit tests all pass."""
-    for schema in ("raw", "staging", "snapshots", "reference", "core", "intermediate", "kpi"):
-        spark.sql(f"drop schema if exists {schema} cascade")
     land_synthetic("seed", None, 1, snapshot=False)
     run_dbt(["build"], title="Building")
-    yield spark
+    return empty_warehouse
 
 
 def test_every_landed_row_is_in_the_log(warehouse: SparkSession) -> None:
