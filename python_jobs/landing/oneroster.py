@@ -88,6 +88,7 @@ def read_parts(checks: Checks) -> list[Part]:
     if links:
         # Absent means unchanged, so only both files together list every content.
         is_complete = all(map(checks.is_complete, ("classResources", "courseResources")))
+        is_complete &= not any(checks.files[file].rows_rejected for file in links)
         names = " + ".join(f"{file}.csv" for file in links)
         parts.append(Part("contents", _contents(tables), names, is_complete))
     return parts
