@@ -17,7 +17,6 @@ from python_jobs.errors import DistrictError
 from python_jobs.landing.bundle import open_bundle
 from python_jobs.landing.oneroster import other_files, read_parts
 from python_jobs.landing.oneroster_checks import Checks
-from python_jobs.landing.quarantine import create_tables as create_quarantine
 from python_jobs.landing.quarantine import record
 from python_jobs.landing.raw import Landed, Part, land_batch
 from python_jobs.landing.synthetic import District, batches
@@ -108,7 +107,6 @@ def land_oneroster(
         spark = get_spark()
         sizes = [file.path.stat().st_size for file in bundle.files.values()]
         fit_to_raw(spark, sum(sizes) // ROW_BYTES)
-        create_quarantine(spark)
         with progress(f"Landing {path.name}"):
             checks = Checks(spark, bundle)
             parts = read_parts(checks)

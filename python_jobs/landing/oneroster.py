@@ -18,8 +18,6 @@ from python_jobs.landing.oneroster_checks import PARALLEL_READS, Checks
 from python_jobs.landing.oneroster_files import ENTITY_OF, columns_of, empty_file, our_role
 from python_jobs.landing.raw import Landed, Part
 
-__all__ = ["other_files", "read_parts"]
-
 # Files whose rows only add to those of an entity.
 ADDS_TO = {
     "courses": "courses",
@@ -120,16 +118,13 @@ def other_files(checks: Checks) -> list[Landed]:
 def _part(checks: Checks, entity: str, file: str, frame: DataFrame) -> Part:
     """Return a part; of those that a file makes, the one with a row for each of its rows counts."""
     checked, is_complete = checks.files[file], checks.is_complete(file)
-    part = Part(
-        entity,
-        frame,
-        f"{file}.csv",
-        is_complete,
-        held=checked.held_ids() if is_complete and checked.rows_rejected else None,
-        held_by=("id",),
-    )
+    part = Part(entity, frame, f"{file}.csv", is_complete)
+    if is_complete and checked.rows_rejected:
+        is_own = ENTITY_OF[file] == entity
+        names = ("id",) if is_own else HELD_BY.get(entity, ("id",))
+        part = replace(part, held=dict.fromkeys(names, checked.held_ids()))
     if ENTITY_OF[file] != entity:
-        return replace(part, held_by=HELD_BY.get(entity, ("id",)))
+        return part
     return replace(
         part,
         rows_read=checked.rows_read,
@@ -173,15 +168,12 @@ class _Tables:
                 self._made[key] = make()
         return self._made[key]
 
-    def is_landed(self, entity: str) -> bool:
-        return self.spark.catalog.tableExists(f"raw.{entity}")
-
     def remember(self, entity: str, frame: DataFrame, columns: list[str], *files: str) -> DataFrame:
         """Fill null columns from the rows landed before, unless all `files` are complete.
 
         Of the metadata, keep what other files than the entity's own and the complete ones gave.
         """
-        if all(map(self.bundle.is_bulk, files)) or not self.is_landed(entity):
+        if all(map(self.bundle.is_bulk, files)) or not self.checks.is_landed(entity):
             return frame
         known = self.spark.table(f"raw.{entity}").select(
             F.col("id").alias("_id"),
@@ -304,7 +296,7 @@ def _affiliations(tables: _Tables) -> DataFrame:
         """,
         users=tables.file("users"),
     )
-    if tables.bundle.is_bulk("users") or not tables.is_landed("affiliations"):
+    if tables.bundle.is_bulk("users") or not tables.checks.is_landed("affiliations"):
         return frame
     # A user comes with all its orgs: those that it no longer names have ended.
     users = tables.file("users").select(F.col("id").alias("user_id"))
@@ -447,7 +439,7 @@ def _guardianships(tables: _Tables) -> DataFrame:
     """One row per student and guardian, whichever of the two names the other."""
     known = tables.make(_roles_of_users).select("user_id", "roles", "role")
     is_partial = not tables.bundle.is_bulk("users")
-    if is_partial and tables.is_landed("users"):
+    if is_partial and tables.checks.is_landed("users"):
         landed = tables.spark.table("raw.users").select(
             F.col("id").alias("user_id"), F.array_compact(F.array("role")).alias("roles"), "role"
         )
@@ -491,7 +483,7 @@ def _guardianships(tables: _Tables) -> DataFrame:
         users=tables.file("users"),
         roles=known,
     )
-    if is_partial and tables.is_landed("guardianships"):
+    if is_partial and tables.checks.is_landed("guardianships"):
         pairs = pairs.unionByName(_landed_pairs(tables))
     return tables.sql(
         f"""
@@ -691,7 +683,7 @@ def _results(tables: _Tables) -> DataFrame:
         "id", "course_id", "term_id", "points_possible", "is_homework"
     )
     is_bulk = tables.bundle.is_bulk("lineItems")
-    if not is_bulk and tables.is_landed("assignments"):
+    if not is_bulk and tables.checks.is_landed("assignments"):
         landed = tables.spark.table("raw.assignments").select(*items.columns)
         items = items.unionByName(landed.join(items, "id", "left_anti"))
     return tables.sql(

@@ -115,7 +115,7 @@ class Checks:
         self.spark = spark
         self.bundle = bundle
         self._waiting = waiting_rows(spark, bundle.source_system)
-        self.names = {*bundle.files, *self._waiting}
+        self._landed: dict[str, bool] = {}
         self._converted: dict[str, Converted] = {}
         self.files: dict[str, CheckedFile] = {}
         self._school_dates: tuple[str, str] | None = None
@@ -129,9 +129,10 @@ class Checks:
                 )
             path = Path(bundle.workspace, f"{file}.parquet")
             self._converted[file] = csv_file.convert(path, known)
+        present = {*bundle.files, *self._waiting}
         with ThreadPoolExecutor(PARALLEL_READS) as pool:
             for level in LEVELS:
-                names = [file for file in level if file in self.names]
+                names = [file for file in level if file in present]
                 self.files.update(zip(names, pool.map(self._check, names), strict=True))
                 if level is LEVELS[0]:
                     self._school_dates = self._around_terms()
@@ -145,6 +146,11 @@ class Checks:
             and file in self.files
             and not self.files[file].rows_without_id
         )
+
+    def is_landed(self, entity: str) -> bool:
+        if entity not in self._landed:
+            self._landed[entity] = self.spark.catalog.tableExists(f"raw.{entity}")
+        return self._landed[entity]
 
     def has_column(self, file: str, column: str) -> bool:
         return file in self._converted and column in self._converted[file].columns
@@ -271,7 +277,7 @@ class Checks:
                 frames.append(sound.selectExpr("id", "resultValueMax as maximum"))
             else:
                 frames.append(sound.select("id"))
-        if raw and self.spark.catalog.tableExists(f"raw.{raw}"):
+        if raw and self.is_landed(raw):
             landed = self.spark.table(f"raw.{raw}")
             if with_roles:
                 also = self.spark.table("raw.affiliations").select("user_id", "role")
@@ -312,9 +318,7 @@ class Checks:
     def _with_teacherless(self, classes: CheckedFile) -> CheckedFile:
         """Add to the warnings the sections in which no teacher is enrolled."""
         enrolled = self.files["enrollments"].sound().select("classSourcedId", "role", "is_active")
-        if not self.bundle.is_bulk("enrollments") and self.spark.catalog.tableExists(
-            "raw.enrollments"
-        ):
+        if not self.bundle.is_bulk("enrollments") and self.is_landed("enrollments"):
             landed = self.spark.table("raw.enrollments")
             enrolled = enrolled.union(landed.select("course_id", "role", "is_active"))
         taught = enrolled.where("is_active and lower(trim(role)) = 'teacher'")
@@ -337,7 +341,7 @@ class Checks:
         terms = []
         if "academicSessions" in self.files:
             terms.append(self.files["academicSessions"].sound().select("startDate", "endDate"))
-        if self.spark.catalog.tableExists("raw.terms"):
+        if self.is_landed("terms"):
             terms.append(self.spark.table("raw.terms").select("start_date", "end_date"))
         if not terms:
             return None

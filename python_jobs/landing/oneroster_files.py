@@ -72,22 +72,6 @@ FORMAT = {
     "courseResources": "title courseSourcedId! resourceSourcedId!",
     "userResources": "userSourcedId orgSourcedId classSourcedId resourceSourcedId",
 }
-_ROLES = "administrator aide guardian parent proctor relative student teacher"
-_MORE_ROLES = "counselor districtadministrator principal siteadministrator systemadministrator"
-# The words a column may hold, in lower case; those of LENIENT columns only count as empty.
-WORDS = {
-    "orgs.type": ("department", "school", "district", "local", "state", "national"),
-    "academicSessions.type": ("schoolyear", "semester", "term", "gradingperiod"),
-    "users.role": (*_ROLES.split(), *_MORE_ROLES.split()),
-    "roles.roleType": ("primary", "secondary"),
-    "roles.role": (*_ROLES.split(), *_MORE_ROLES.split()),
-    "enrollments.role": tuple(_ROLES.split()),
-    "demographics.sex": ("female", "f", "male", "m", "other", "unspecified"),
-    "results.scoreStatus": (
-        "exempt", "fully graded", "not submitted", "partially graded", "submitted",
-    ),
-}  # fmt: skip
-LENIENT = {"orgs.type", "roles.roleType", "demographics.sex"}
 # File -> the entity that has one row for each of its rows.
 ENTITY_OF = {
     "orgs": "schools",
@@ -119,6 +103,22 @@ ROLES = {
         "teacher",
     )
 }
+# The words a column may hold, in lower case; those of LENIENT columns only count as empty.
+WORDS = {
+    "orgs.type": ("department", "school", "district", "local", "state", "national"),
+    "academicSessions.type": ("schoolyear", "semester", "term", "gradingperiod"),
+    "users.role": tuple(ROLES),
+    "roles.roleType": ("primary", "secondary"),
+    "roles.role": tuple(ROLES),
+    "enrollments.role": (
+        "administrator", "aide", "guardian", "parent", "proctor", "relative", "student", "teacher",
+    ),
+    "demographics.sex": ("female", "f", "male", "m", "other", "unspecified"),
+    "results.scoreStatus": (
+        "exempt", "fully graded", "not submitted", "partially graded", "submitted",
+    ),
+}  # fmt: skip
+LENIENT = {"orgs.type", "roles.roleType", "demographics.sex"}
 # As older or careless exports name a column: lower-case name to OneRoster's.
 SYNONYMS = {
     "agents": "agentSourcedIds",

@@ -4,6 +4,7 @@ The table holds whole rows, names included: it is for the people who mend the so
 """
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from delta.tables import DeltaTable
@@ -82,17 +83,29 @@ def waiting_rows(spark: SparkSession, source_system: str) -> dict[str, DataFrame
 
 def record(spark: SparkSession, batch: "Batch", checks: "Checks") -> None:
     """Write what a batch rejected, and close what it mended; again it changes nothing."""
-    for file, checked in checks.files.items():
-        if checked.rows_rejected:
-            _merge_rejects(spark, batch, file, ENTITY_OF.get(file, file), checked)
+    create_tables(spark)
+    rejects = [
+        _rejects(spark, batch, file, checked)
+        for file, checked in checks.files.items()
+        if checked.rows_rejected
+    ]
+    if rejects:
+        _merge(spark, reduce(DataFrame.unionByName, rejects))
     _count_rules(spark, batch, checks.files)
-    for file, checked in checks.files.items():
-        _close(spark, batch, file, checked, is_bulk=checks.bundle.is_bulk(file))
+    left = spark.table(QUARANTINE).where(
+        (F.col("source_system") == batch.source_system)
+        & (F.col("status") == "open")
+        & (F.col("last_batch_id") < batch.batch_id)
+    )
+    for (file,) in left.select("file").distinct().collect():
+        if file in checks.files:
+            of_file = left.where(F.col("file") == file)
+            is_bulk = checks.bundle.is_bulk(file)
+            _close(spark, batch, of_file, checks.files[file], is_bulk=is_bulk)
 
 
-def _merge_rejects(
-    spark: SparkSession, batch: "Batch", file: str, entity: str, checked: "CheckedFile"
-) -> None:
+def _rejects(spark: SparkSession, batch: "Batch", file: str, checked: "CheckedFile") -> DataFrame:
+    """Return a file's rejected rows with the columns of the table, one per row and fault."""
     names = [name for name in checked.texts.columns if not name.startswith("_")]
     entries = ", ".join(f"'{name}', `{name}`" for name in names)
     whole = f"map_concat(map_filter(map({entries}), (name, value) -> value is not null), {EXTRA})"
@@ -107,14 +120,14 @@ def _merge_rejects(
         "md5(to_json(struct(source_system, file, fault, raw_row, row_number() over "
         f"(partition by fault, raw_row order by {LINE}) as nth)))"
     )
-    new = (
+    return (
         rows.join(known, "fault")
         .withColumns({"source_system": F.lit(batch.source_system), "file": F.lit(file)})
         .selectExpr(
             f"{key} as quarantine_id",
             "source_system",
             "file",
-            f"'{entity}' as entity",
+            f"'{ENTITY_OF.get(file, file)}' as entity",
             "id",
             f"{LINE} as line",
             "rule_id",
@@ -132,6 +145,9 @@ def _merge_rejects(
             "cast(null as timestamp) as closed_at",
         )
     )
+
+
+def _merge(spark: SparkSession, new: DataFrame) -> None:
     again = ("line", "status", "last_batch_id", "last_seen", "closed_batch_id", "closed_at")
     (
         DeltaTable.forName(spark, QUARANTINE)
@@ -163,32 +179,27 @@ def _count_rules(spark: SparkSession, batch: "Batch", files: Mapping[str, "Check
 
 
 def _close(
-    spark: SparkSession, batch: "Batch", file: str, checked: "CheckedFile", *, is_bulk: bool
+    spark: SparkSession, batch: "Batch", left: DataFrame, checked: "CheckedFile", *, is_bulk: bool
 ) -> None:
-    """Close the file's open entries that this batch did not send again.
+    """Close those entries of a file, still open, that this batch did not send again.
 
     Released: the row with that id has landed. Superseded: it is now wrong in another way, or a
     bulk file no longer has it.
     """
-    is_left = (
-        (F.col("source_system") == batch.source_system)
-        & (F.col("file") == file)
-        & (F.col("status") == "open")
-        & (F.col("last_batch_id") < batch.batch_id)
-    )
-    left = spark.table(QUARANTINE).where(is_left).select("quarantine_id", "id")
-    if left.isEmpty():
-        return
     sent = (
         checked.frame.where("id is not null and (not _is_retry or size(_faults) = 0)")
         .groupBy("id")
         .agg(F.max(F.expr("size(_faults) = 0")).alias("has_landed"))
         .withColumnRenamed("id", "sent_id")
     )
-    closed = left.join(sent, F.col("id") == F.col("sent_id"), "left").selectExpr(
-        "quarantine_id",
-        "case when has_landed then 'released' "
-        f"when sent_id is not null or {str(is_bulk).lower()} then 'superseded' end as status",
+    closed = (
+        left.select("quarantine_id", "id")
+        .join(sent, F.col("id") == F.col("sent_id"), "left")
+        .selectExpr(
+            "quarantine_id",
+            "case when has_landed then 'released' "
+            f"when sent_id is not null or {str(is_bulk).lower()} then 'superseded' end as status",
+        )
     )
     (
         DeltaTable.forName(spark, QUARANTINE)

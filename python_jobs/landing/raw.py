@@ -46,7 +46,7 @@ class Part:
     frame has `id` and any of the entity's columns; a missing one is null, each is cast to the raw
     type. Optional: is_active (true), created_at, updated_at, metadata, effective_at (the batch's
     as_of). is_complete: active rows of the same source that the frame lacks are ended, but for
-    those whose `held_by` columns hold an id of the frame `held`: what was rejected is not gone.
+    those that `held` names, column -> frame of ids: what was rejected is not gone.
     rows_read: as the reader counted; None when the rows are made, not read one by one.
     """
 
@@ -58,8 +58,7 @@ class Part:
     rows_rejected: int = 0
     rows_released: int = 0
     rows_warned: int = 0
-    held: DataFrame | None = None
-    held_by: tuple[str, ...] = ()
+    held: Mapping[str, DataFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -273,13 +272,11 @@ def _compare(spark: SparkSession, part: Part, batch: Batch, is_first: bool) -> _
         F.col("row_hash").alias("known_hash"),
         F.col("source_system").alias("known_source"),
         F.col("is_active").alias("known_is_active"),
-        *[F.col(name).alias(f"known_{name}") for name in part.held_by if name != "id"],
+        *[F.col(name).alias(f"known_{name}") for name in part.held if name != "id"],
     )
     is_held = F.lit(False)
-    for name in part.held_by:
-        if part.held is None:
-            break
-        held = part.held.toDF(f"held_{name}")
+    for name, ids in part.held.items():
+        held = ids.toDF(f"held_{name}")
         known = known.join(held, F.col(f"known_{name}") == F.col(f"held_{name}"), "left")
         is_held |= F.col(f"held_{name}").isNotNull()
     is_ours = F.col("known_source") == batch.source_system

@@ -49,14 +49,13 @@ class Converted:
 
     columns: the known columns that the file has. extra: its other named columns, kept in the map
     column `_extra`, under their names in the file. Empty values are null, in the map left out.
-    rows: data records, broken ones included; repeated header lines and blank lines are none.
+    rows: data records, broken ones included; blank lines and repeated header lines are none.
     """
 
     path: Path
     columns: list[str]
     extra: list[str]
     rows: int
-    repeated_headers: int
 
 
 class CsvFile:
@@ -143,14 +142,16 @@ class CsvFile:
                 *[(column, pa.string()) for column in columns.values()],
             ]
         )
-        rows = repeated_headers = 0
+        rows = repeated = 0
         with pq.ParquetWriter(path, schema) as writer:
             for chunk in _chunks(self.records()):
                 whole = [one for one in chunk if not self._is_header(one)]
-                repeated_headers += len(chunk) - len(whole)
+                repeated += len(chunk) - len(whole)
                 rows += len(whole)
                 writer.write_table(_table(whole, columns, extra, schema, has_secrets))
-        return Converted(path, list(columns.values()), list(extra.values()), rows, repeated_headers)
+        if repeated:
+            logger.warning("%s repeats its header: %d lines are no rows", self.path.name, repeated)
+        return Converted(path, list(columns.values()), list(extra.values()), rows)
 
     def _is_header(self, record: Record) -> bool:
         return (
