@@ -70,27 +70,78 @@ observed as (
     left join courses on enrollments.course_id = courses.course_id
 ),
 
-additions as (
+observed_changes as (
     select
         *,
-        row_number() over (
-            partition by student_id, subject, added_at order by enrollment_id
-        ) as change_number
+        true as is_addition,
+        added_at as occurred_at
     from observed
     where is_added
-),
-
-drops as (
+    union all
     select
         *,
-        row_number() over (
-            partition by student_id, subject, dropped_at order by enrollment_id
-        ) as change_number
+        false as is_addition,
+        dropped_at as occurred_at
     from observed
     where is_dropped
 ),
 
--- A drop and an addition of one subject at the same moment are one switch.
+switch_windows as (
+    select cast(value as int) as days
+    from ({{ rules_in_force(ref('kpi_thresholds'), ['kpi', 'threshold']) }}) as thresholds
+    where kpi = 'course_load_changes' and threshold = 'switch_days'
+),
+
+gaps as (
+    select
+        observed_changes.*,
+        coalesce(
+            datediff(
+                observed_changes.occurred_at,
+                lag(observed_changes.occurred_at) over (
+                    partition by observed_changes.student_id, observed_changes.subject
+                    order by observed_changes.occurred_at
+                )
+            ) > switch_windows.days,
+            true
+        ) as is_after_gap,
+        switch_windows.days as switch_days
+    from observed_changes
+    cross join switch_windows
+),
+
+-- Changes of one subject with no longer gap between them; in each, the nth drop and the nth
+-- addition belong together.
+spells as (
+    select
+        *,
+        count_if(is_after_gap) over (
+            partition by student_id, subject order by occurred_at
+        ) as spell_number
+    from gaps
+),
+
+numbered as (
+    select
+        *,
+        row_number() over (
+            partition by student_id, subject, spell_number, is_addition
+            order by occurred_at, enrollment_id
+        ) as change_number
+    from spells
+),
+
+additions as (
+    select * from numbered
+    where is_addition
+),
+
+drops as (
+    select * from numbered
+    where not is_addition
+),
+
+-- A drop and an addition of one subject within the days of a switch are one switch.
 derived as (
     select
         concat(
@@ -106,16 +157,17 @@ derived as (
         coalesce(additions.student_id, drops.student_id) as student_id,
         coalesce(additions.course_id, drops.course_id) as course_id,
         if(additions.enrollment_id is null, null, drops.course_id) as other_course_id,
-        coalesce(additions.added_at, drops.dropped_at) as occurred_at,
+        coalesce(additions.occurred_at, drops.occurred_at) as occurred_at,
         true as is_derived,
         greatest(additions.batch_id, drops.batch_id) as batch_id
     from additions
     full outer join drops
         on additions.student_id = drops.student_id
         and additions.subject = drops.subject
-        and additions.added_at = drops.dropped_at
+        and additions.spell_number = drops.spell_number
         and additions.change_number = drops.change_number
         and additions.enrollment_id <> drops.enrollment_id
+        and abs(datediff(additions.occurred_at, drops.occurred_at)) <= additions.switch_days
 ),
 
 recorded as (
