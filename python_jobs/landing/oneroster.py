@@ -5,18 +5,19 @@ file is delta or absent, what other files would add to a row is taken from the r
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from python_jobs.landing.bundle import Bundle
 from python_jobs.landing.oneroster_checks import PARALLEL_READS, Checks
 from python_jobs.landing.oneroster_files import ENTITY_OF, columns_of, empty_file, our_role
 from python_jobs.landing.raw import Landed, Part
+from python_jobs.schemas import LANDING_COLUMNS
 
 # Files whose rows only add to those of an entity.
 ADDS_TO = {
@@ -47,6 +48,11 @@ METADATA_KEYS = {
 }
 # Which columns of an entity's rows name the row of its main file that they are made of.
 HELD_BY = {"affiliations": ("user_id",), "guardianships": ("student_id", "guardian_id")}
+# What stands in the log for rows that have no row in the bundle, but are changed by its files.
+LANDED_BEFORE = "(landed before)"
+# Columns of users that other files than the users' own give.
+DEMOGRAPHICS = ("birth_date", "sex", "race_ethnicity")
+FLAGS = ("is_english_learner", "has_iep", "is_economically_disadvantaged")
 RACES = {
     "americanIndianOrAlaskaNative": "american_indian",
     "asian": "asian",
@@ -82,14 +88,34 @@ def read_parts(checks: Checks) -> list[Part]:
             _part(checks, entity, file, frame)
             for (entity, (file, _)), frame in zip(wanted.items(), frames, strict=True)
         ]
+    parts += _landed_parts(tables)
     links = [file for file in ("classResources", "courseResources") if file in checks.files]
     if links:
         # Absent means unchanged, so only both files together list every content.
         is_complete = all(map(checks.is_complete, ("classResources", "courseResources")))
         is_complete &= not any(checks.files[file].rows_rejected for file in links)
         names = " + ".join(f"{file}.csv" for file in links)
-        parts.append(Part("contents", _contents(tables), names, is_complete))
+        parts.append(Part("contents", tables.make(_contents), names, is_complete))
     return parts
+
+
+def _landed_parts(tables: "_Tables") -> list[Part]:
+    """Return rows landed before that change by what other files than their own say."""
+    makers: dict[str, tuple[str, set[str], Callable[[_Tables], DataFrame]]] = {
+        "users": ("users", {"demographics", "roles"}, _landed_users),
+        "courses": ("classes", {"courses", "enrollments"}, _landed_courses),
+        "assignments": ("lineItems", {"categories", "lineItemScoreScales"}, _landed_assignments),
+        "contents": ("classResources", {"enrollments"}, _landed_contents),
+        "grades": ("results", {"lineItems"}, _landed_grades),
+        "homeworks": ("results", {"lineItems", "categories"}, _landed_homeworks),
+    }
+    return [
+        Part(entity, maker(tables), LANDED_BEFORE)
+        for entity, (main, others, maker) in makers.items()
+        if others & tables.checks.files.keys()
+        and not tables.bundle.is_bulk(main)
+        and tables.checks.is_landed(entity)
+    ]
 
 
 def other_files(checks: Checks) -> list[Landed]:
@@ -168,27 +194,65 @@ class _Tables:
                 self._made[key] = make()
         return self._made[key]
 
-    def remember(self, entity: str, frame: DataFrame, columns: list[str], *files: str) -> DataFrame:
-        """Fill null columns from the rows landed before, unless all `files` are complete.
+    def remember(
+        self, entity: str, frame: DataFrame, given: Mapping[str, Sequence[str]]
+    ) -> DataFrame:
+        """Fill, from the rows landed before, what files that are not complete do not say.
 
-        Of the metadata, keep what other files than the entity's own and the complete ones gave.
+        given: file -> columns of the entity that it fills. Of the metadata, keep what such files
+        gave.
         """
-        if all(map(self.bundle.is_bulk, files)) or not self.checks.is_landed(entity):
+        partial = [file for file in given if not self.bundle.is_bulk(file)]
+        if not partial or not self.checks.is_landed(entity):
             return frame
-        known = self.spark.table(f"raw.{entity}").select(
-            F.col("id").alias("_id"),
-            *[F.col(name).alias(f"_{name}") for name in [*columns, "metadata"]],
-        )
+        columns = [name for file in partial for name in given[file]]
+        known = self.spark.table(f"raw.{entity}").select("id", *columns, "metadata")
+        if "demographics" in partial and "demographics" in self.checks.files:
+            # One row per user: what it leaves empty is empty.
+            known = self._forget(known, "demographics", given["demographics"])
+        known = known.select(*[F.col(name).alias(f"_{name}") for name in known.columns])
         filled = {name: F.coalesce(name, f"_{name}") for name in columns}
         main = [file for file, made in ENTITY_OF.items() if made == entity]
-        given = [*main, *filter(self.bundle.is_bulk, files)]
-        ours = sorted({key for file in given for key in self._metadata_keys(file)})
-        kept = F.map_filter(F.col("_metadata"), lambda key, _: ~key.isin(ours))
         filled["metadata"] = F.map_concat(
-            F.coalesce(kept, F.create_map().cast("map<string,string>")), "metadata"
+            self.without_keys("_metadata", *main, *(given.keys() - partial)), "metadata"
         )
         joined = frame.join(known, F.col("id") == F.col("_id"), "left")
         return joined.withColumns(filled).select(*frame.columns)
+
+    def _forget(self, known: DataFrame, file: str, columns: Sequence[str]) -> DataFrame:
+        """Empty what a file gave to the rows whose ids it has again."""
+        said = self.file(file).select(F.col("id").alias("_said"))
+        is_said = F.col("_said").isNotNull()
+        emptied: dict[str, Column] = {name: F.when(~is_said, F.col(name)) for name in columns}
+        kept = F.when(is_said, self.without_keys("metadata", file)).otherwise(F.col("metadata"))
+        known = known.join(said, F.col("id") == F.col("_said"), "left")
+        return known.withColumns(emptied | {"metadata": kept}).drop("_said")
+
+    def without_keys(self, metadata: str, *files: str) -> Column:
+        """Return a metadata column without the keys that some files give."""
+        ours = sorted({key for file in files for key in self._metadata_keys(file)})
+        kept = F.map_filter(F.col(metadata), lambda key, _: ~key.isin(ours))
+        return F.coalesce(kept, F.create_map().cast("map<string,string>"))
+
+    def landed_only(self, entity: str) -> DataFrame:
+        """Return the source's active rows landed before that are in no file of their own."""
+        is_ours = F.col("source_system") == self.bundle.source_system
+        landed = self.spark.table(f"raw.{entity}").where(is_ours & F.col("is_active"))
+        landed = landed.drop(*LANDING_COLUMNS, "created_at", "updated_at")
+        main = [file for file, made in ENTITY_OF.items() if made == entity]
+        made = self.file(main[0]) if main else self.make(_contents)
+        return landed.join(made.select("id"), "id", "left_anti")
+
+    def known_and_landed(self, file: str, columns: Sequence[str], landed: DataFrame) -> DataFrame:
+        """Return a file's sound rows and, of `landed`, those that it says nothing of.
+
+        landed has id and the columns; of a complete file's only those whose row was rejected.
+        """
+        rows = self.file(file).select("id", *columns)
+        checked = self.checks.files.get(file)
+        if checked and self.checks.is_complete(file):
+            landed = landed.join(checked.held_ids(), "id", "left_semi")
+        return rows.unionByName(landed.join(rows.select("id"), "id", "left_anti"))
 
     def _metadata_keys(self, file: str) -> set[str]:
         """Return the metadata keys that a file gives to the rows of an entity."""
@@ -349,43 +413,70 @@ def _roles_of_users(tables: _Tables) -> DataFrame:
         from ranked
         group by user_id
         """,
-        roles=tables.file("roles"),
-        users=tables.file("users"),
+        roles=_roles(tables),
+        users=tables.file("users").select("id", "primaryOrgSourcedId"),
     )
 
 
-def _users(tables: _Tables) -> DataFrame:
+def _roles(tables: _Tables) -> DataFrame:
+    """Return the rows of roles.csv, and those landed before that it says nothing of."""
+    columns = ["userSourcedId", "roleType", "role", "orgSourcedId", "is_active"]
+    if not tables.checks.is_landed("affiliations"):
+        return tables.file("roles").select("id", *columns)
+    landed = tables.spark.table("raw.affiliations").selectExpr(
+        "id",
+        "user_id as userSourcedId",
+        "if(is_primary, 'primary', 'secondary') as roleType",
+        "coalesce(role, metadata['role']) as role",
+        "school_id as orgSourcedId",
+        "is_active",
+    )
+    return tables.known_and_landed("roles", columns, landed)
+
+
+def _demographics(tables: _Tables) -> DataFrame:
+    """One row per row of demographics.csv; one that has ended says nothing."""
     is_true = [f"coalesce({flag}, false)" for flag in RACES]
     count_true = " + ".join(f"int({flag})" for flag in is_true)
     one_race = " ".join(f"when {flag} then '{word}'" for flag, word in RACES.items())
     all_flags = [*RACES, "demographicRaceTwoOrMoreRaces", "hispanicOrLatinoEthnicity"]
     true_flags = ", ".join(f"if({flag}, '{flag}', null)" for flag in all_flags)
-    several_grades = "if(size(users.grades) > 1, array_join(users.grades, ','), null)"
-    frame = tables.sql(
+    return tables.sql(
         f"""
-        with demographics as (
-            select
-                id,
-                birthDate as birth_date,
-                case
-                    when lower(trim(sex)) in ('f', 'female') then 'female'
-                    when lower(trim(sex)) in ('m', 'male') then 'male'
-                    when lower(trim(sex)) in ('other', 'unspecified') then lower(trim(sex))
-                end as sex,
-                case
-                    when hispanicOrLatinoEthnicity then 'hispanic'
-                    when demographicRaceTwoOrMoreRaces or {count_true} > 1 then 'two_or_more'
-                    {one_race}
-                end as race_ethnicity,
+        select
+            id,
+            if(is_active, birthDate, null) as birth_date,
+            case
+                when not is_active then null
+                when lower(trim(sex)) in ('f', 'female') then 'female'
+                when lower(trim(sex)) in ('m', 'male') then 'male'
+                when lower(trim(sex)) in ('other', 'unspecified') then lower(trim(sex))
+            end as sex,
+            case
+                when not is_active then null
+                when hispanicOrLatinoEthnicity then 'hispanic'
+                when demographicRaceTwoOrMoreRaces or {count_true} > 1 then 'two_or_more'
+                {one_race}
+            end as race_ethnicity,
+            if(
+                is_active,
                 map_concat(
                     metadata,
                     {_entry("demographics", f"nullif(concat_ws(',', {true_flags}), '')")}
-                ) as metadata
-            from {{demographics}}
-            where is_active
-        ),
+                ),
+                map()
+            ) as metadata
+        from {{demographics}}
+        """,
+        demographics=tables.file("demographics"),
+    )
 
-        profiles as (
+
+def _users(tables: _Tables) -> DataFrame:
+    several_grades = "if(size(users.grades) > 1, array_join(users.grades, ','), null)"
+    frame = tables.sql(
+        f"""
+        with profiles as (
             select
                 userSourcedId as user_id,
                 array_join(array_sort(collect_list(id)), ',') as profile_ids
@@ -407,6 +498,7 @@ def _users(tables: _Tables) -> DataFrame:
             demographics.birth_date,
             demographics.sex,
             demographics.race_ethnicity,
+            {", ".join(f"cast(null as boolean) as {name}" for name in FLAGS)},
             users.is_active, users.updated_at,
             -- A later map wins: names that both files use stay those of the user.
             map_from_entries(map_entries(map_filter(
@@ -420,19 +512,54 @@ def _users(tables: _Tables) -> DataFrame:
             ))) as metadata
         from {{users}} as users
         left join {{roles}} as roles on users.id = roles.user_id
-        left join demographics on users.id = demographics.id
+        left join {{demographics}} as demographics on users.id = demographics.id
         left join profiles on users.id = profiles.user_id
         """,
         users=tables.file("users"),
         roles=tables.make(_roles_of_users),
-        demographics=tables.file("demographics"),
+        demographics=tables.make(_demographics),
         profiles=tables.file("userProfiles"),
     )
-    of_demographics = ["birth_date", "sex", "race_ethnicity"]
-    frame = tables.remember("users", frame, of_demographics, "demographics", "userProfiles")
-    if tables.has_roles_in_users:
-        return frame
-    return tables.remember("users", frame, ["role", "school_id"], "roles")
+    given = {"demographics": list(DEMOGRAPHICS), "userProfiles": [], "demographic_flags": FLAGS}
+    return tables.remember("users", frame, given)
+
+
+def _landed_users(tables: _Tables) -> DataFrame:
+    """Users landed before of whom the bundle sends demographics or roles, and no row."""
+    has_roles = "of_roles.id is not null"
+    demographics = ", ".join(
+        f"if(demographics.id is null, users.{name}, demographics.{name}) as {name}"
+        for name in DEMOGRAPHICS
+    )
+    return tables.sql(
+        f"""
+        select
+            users.* except (role, school_id, {", ".join(DEMOGRAPHICS)}, metadata, kept_metadata),
+            if({has_roles}, roles.role, users.role) as role,
+            if(
+                {has_roles},
+                coalesce(users.metadata['primaryOrgSourcedId'], roles.school_id),
+                users.school_id
+            ) as school_id,
+            {demographics},
+            if(
+                demographics.id is null,
+                users.metadata,
+                map_concat(users.kept_metadata, demographics.metadata)
+            ) as metadata
+        from {{users}} as users
+        left join {{demographics}} as demographics on users.id = demographics.id
+        left join {{of_roles}} as of_roles on users.id = of_roles.id
+        left join {{roles}} as roles on users.id = roles.user_id
+        where coalesce(demographics.id, of_roles.id) is not null
+        """,
+        users=tables.landed_only("users").withColumn(
+            "kept_metadata", tables.without_keys("metadata", "demographics")
+        ),
+        demographics=tables.make(_demographics),
+        of_roles=tables.file("roles").selectExpr("userSourcedId as id").distinct(),
+        roles=tables.make(_roles_of_users),
+    )
 
 
 def _guardianships(tables: _Tables) -> DataFrame:
@@ -539,6 +666,19 @@ def _landed_pairs(tables: _Tables) -> DataFrame:
 
 def _teachers(tables: _Tables) -> DataFrame:
     """One row per section: its primary teacher, else the only one."""
+    columns = ["classSourcedId", "userSourcedId", "role", "`primary`", "is_active"]
+    enrollments = tables.file("enrollments").select("id", *columns)
+    if tables.checks.is_landed("enrollments"):
+        landed = tables.spark.table("raw.enrollments").where("role = 'teacher'")
+        landed = landed.selectExpr(
+            "id",
+            "course_id as classSourcedId",
+            "user_id as userSourcedId",
+            "role",
+            "is_primary as `primary`",
+            "is_active",
+        )
+        enrollments = tables.known_and_landed("enrollments", columns, landed)
     return tables.sql(
         """
         select
@@ -551,11 +691,43 @@ def _teachers(tables: _Tables) -> DataFrame:
         where is_active and lower(trim(role)) = 'teacher'
         group by classSourcedId
         """,
-        enrollments=tables.file("enrollments"),
+        enrollments=enrollments,
     )
 
 
 def _courses(tables: _Tables) -> DataFrame:
+    return _sections(tables, tables.file("classes"))
+
+
+def _landed_courses(tables: _Tables) -> DataFrame:
+    """Sections landed before of which the catalogue course or enrollments come, and no row."""
+    landed = tables.landed_only("courses")
+    catalogue = F.col("metadata")["courseSourcedId"]
+    of_catalogue = landed.join(
+        tables.file("courses").select(F.col("id").alias("_id")), catalogue == F.col("_id")
+    ).select("id")
+    sent = tables.file("enrollments").select("id", F.col("classSourcedId").alias("course_id"))
+    changed = sent.select("course_id")
+    if tables.checks.is_landed("enrollments"):
+        before = tables.spark.table("raw.enrollments").select("id", "course_id")
+        changed = changed.union(before.join(sent.select("id"), "id", "left_semi").drop("id"))
+    touched = of_catalogue.union(changed).distinct()
+    classes = landed.join(touched, "id", "left_semi").select(
+        "id",
+        F.col("name").alias("title"),
+        catalogue.alias("courseSourcedId"),
+        F.col("school_id").alias("schoolSourcedId"),
+        F.col("term_ids").alias("termSourcedIds"),
+        *[F.split(F.col("metadata")[name], ", *").alias(name) for name in ("grades", "subjects")],
+        "is_active",
+        F.lit(None).cast("timestamp").alias("updated_at"),
+        tables.without_keys("metadata", "courses").alias("metadata"),
+    )
+    return _sections(tables, classes)
+
+
+def _sections(tables: _Tables, classes: DataFrame) -> DataFrame:
+    """Return classes, in the columns of the file, as rows of the raw courses."""
     frame = tables.sql(
         f"""
         with titled as (
@@ -578,10 +750,10 @@ def _courses(tables: _Tables) -> DataFrame:
                 get(titled.subjects, 0), get(titled.course_subjects, 0), titled.course_title
             ) as subject,
             case
-                when titled.titles rlike '(?<!Pre[- ])\\\\b(AP|IB)\\\\b' then 'ap'
+                when titled.titles rlike '(?<!Pre[- ])\\b(AP|IB)\\b' then 'ap'
                 when titled.titles rlike
                     '(?i)advanced placement|international baccalaureate' then 'ap'
-                when titled.titles rlike '(?i)\\\\bhono(u)?rs\\\\b' then 'honors'
+                when titled.titles rlike '(?i)\\bhono(u)?rs\\b' then 'honors'
             end as level,
             titled.schoolSourcedId as school_id,
             teachers.teacher_id,
@@ -597,13 +769,12 @@ def _courses(tables: _Tables) -> DataFrame:
         from titled
         left join {{teachers}} as teachers on titled.id = teachers.course_id
         """,
-        classes=tables.file("classes"),
+        classes=classes,
         courses=tables.file("courses"),
         teachers=tables.make(_teachers),
     )
     of_catalogue = ["course_code", "subject", "level", "grade_levels"]
-    frame = tables.remember("courses", frame, of_catalogue, "courses")
-    frame = tables.remember("courses", frame, ["teacher_id"], "enrollments")
+    frame = tables.remember("courses", frame, {"courses": of_catalogue})
     return frame.withColumn("level", F.coalesce("level", F.lit("regular"))).withColumn(
         "course_code", F.coalesce("course_code", F.col("metadata")["classCode"])
     )
@@ -632,6 +803,36 @@ def _enrollments(tables: _Tables) -> DataFrame:
 
 
 def _assignments(tables: _Tables) -> DataFrame:
+    return _line_items(tables, tables.file("lineItems"))
+
+
+def _landed_assignments(tables: _Tables) -> DataFrame:
+    """Line items landed before whose category or score scale comes, and no row of their own."""
+    landed = tables.landed_only("assignments")
+    category = F.col("metadata")["categorySourcedId"]
+    of_category = landed.join(
+        tables.file("categories").select(F.col("id").alias("_id")), category == F.col("_id")
+    ).select("id")
+    of_scales = tables.file("lineItemScoreScales").select("lineItemSourcedId")
+    items = landed.join(of_category.union(of_scales).distinct(), "id", "left_semi").select(
+        "id",
+        "title",
+        F.col("course_id").alias("classSourcedId"),
+        category.alias("categorySourcedId"),
+        F.col("term_id").alias("gradingPeriodSourcedId"),
+        F.lit(None).cast("string").alias("academicSessionSourcedId"),
+        F.col("assigned_date").alias("assignDate"),
+        F.col("due_date").alias("dueDate"),
+        F.col("points_possible").alias("resultValueMax"),
+        "is_active",
+        F.lit(None).cast("timestamp").alias("updated_at"),
+        tables.without_keys("metadata", "categories", "lineItemScoreScales").alias("metadata"),
+    )
+    return _line_items(tables, items)
+
+
+def _line_items(tables: _Tables, items: DataFrame) -> DataFrame:
+    """Return line items, in the columns of the file, as rows of the raw assignments."""
     frame = tables.sql(
         f"""
         with scales as (
@@ -666,14 +867,17 @@ def _assignments(tables: _Tables) -> DataFrame:
         left join {{categories}} as categories on items.categorySourcedId = categories.id
         left join scales on items.id = scales.line_item_id
         """,
-        items=tables.file("lineItems"),
+        items=items,
         categories=tables.file("categories"),
         links=tables.file("lineItemScoreScales"),
         scales=tables.file("scoreScales"),
     )
-    scales = ("scoreScales", "lineItemScoreScales")
-    of_category = ["category", "is_homework"]
-    frame = tables.remember("assignments", frame, of_category, "categories", *scales)
+    given = {
+        "categories": ["category", "is_homework"],
+        "scoreScales": [],
+        "lineItemScoreScales": [],
+    }
+    frame = tables.remember("assignments", frame, given)
     return frame.withColumn("is_homework", F.coalesce("is_homework", F.lit(False)))
 
 
@@ -747,7 +951,7 @@ def _grades(tables: _Tables) -> DataFrame:
         grades=frame,
         links=tables.file("resultScoreScales"),
     )
-    return tables.remember("grades", frame, [], "resultScoreScales")
+    return tables.remember("grades", frame, {"resultScoreScales": []})
 
 
 def _homeworks(tables: _Tables) -> DataFrame:
@@ -765,6 +969,45 @@ def _homeworks(tables: _Tables) -> DataFrame:
         where is_homework
         """,
         results=tables.make(_results),
+    )
+
+
+def _landed_results(tables: _Tables) -> DataFrame:
+    """Results landed before, with what their line items, which come now, give them."""
+    items = tables.make(_assignments)
+    if tables.checks.is_landed("assignments"):
+        items = items.unionByName(tables.make(_landed_assignments).select(*items.columns))
+    items = items.selectExpr(
+        "id as assignment_id",
+        "struct(course_id, term_id, points_possible, is_homework) as item",
+    )
+    return tables.landed_only("grades").join(items, "assignment_id")
+
+
+def _landed_grades(tables: _Tables) -> DataFrame:
+    """Results landed before whose line item has another section, term or maximum now."""
+    given = ("course_id", "term_id", "points_possible")
+    return (
+        tables.make(_landed_results)
+        .withColumns({name: F.col("item")[name] for name in given})
+        .drop("item")
+    )
+
+
+def _landed_homeworks(tables: _Tables) -> DataFrame:
+    """Hand-ins landed before whose line item has another section, or is (no) homework now."""
+    results = tables.make(_landed_results).selectExpr(
+        "id",
+        "assignment_id",
+        "student_id",
+        "item.course_id",
+        "status",
+        "try_cast(metadata['late'] as boolean) as is_late",
+        "item.is_homework as is_active",
+    )
+    known = tables.spark.table("raw.homeworks").where("is_active").select("id")
+    return results.where("is_active").unionByName(
+        results.where("not is_active").join(known, "id", "left_semi")
     )
 
 
@@ -815,4 +1058,16 @@ def _contents(tables: _Tables) -> DataFrame:
         resources=tables.file("resources"),
         teachers=tables.make(_teachers),
     )
-    return tables.remember("contents", frame, ["teacher_id", "title"], "enrollments", "resources")
+    return tables.remember("contents", frame, {"resources": ["title"]})
+
+
+def _landed_contents(tables: _Tables) -> DataFrame:
+    """Contents landed before whose section has another teacher now."""
+    landed = tables.landed_only("contents").where("metadata['resourceSourcedId'] is not null")
+    teachers = tables.make(_teachers).toDF("course_id", "new_teacher_id")
+    return (
+        landed.join(teachers, "course_id", "left")
+        .where("new_teacher_id is distinct from teacher_id")
+        .withColumn("teacher_id", F.col("new_teacher_id"))
+        .drop("new_teacher_id")
+    )

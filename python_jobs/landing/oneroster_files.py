@@ -24,14 +24,14 @@ FORMAT = {
         "schoolYearSourcedId title courseCode grades:list orgSourcedId subjects:list subjectCodes"
     ),
     "classes": (
-        "title grades:list courseSourcedId+ classCode+ classType+ location+ schoolSourcedId! "
-        "termSourcedIds:list subjects:list subjectCodes+ periods+"
+        "title grades:list+ courseSourcedId+ classCode+ classType+ location+ schoolSourcedId! "
+        "termSourcedIds:list subjects:list+ subjectCodes+ periods+"
     ),
     "users": (
         "enabledUser+ orgSourcedIds:list role username userIds+ givenName familyName "
         "middleName+ identifier+ email sms+ phone agentSourcedIds:list grades:list "
         "userMasterIdentifier+ preferredGivenName+ preferredMiddleName+ preferredFamilyName+ "
-        "primaryOrgSourcedId pronouns+"
+        "primaryOrgSourcedId+ pronouns+"
     ),
     "roles": (
         "userSourcedId! roleType role! beginDate:date endDate:date orgSourcedId! "

@@ -1,10 +1,12 @@
 """The only writer of the raw tables: merges one batch, and logs what became of each row."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
@@ -167,7 +169,14 @@ def land_batch(
                     )
             if not accept_mass_delete:
                 _brake(spark, merges, source_system)
-            landed = list(pool.map(lambda merge: _write(spark, merge, batch), merges))
+            # One writer per table: parts of the same entity one after the other.
+            by_entity: defaultdict[str, list[_Merge]] = defaultdict(list)
+            for merge in merges:
+                by_entity[merge.part.entity].append(merge)
+            written = pool.map(
+                lambda group: [_write(spark, merge, batch) for merge in group], by_entity.values()
+            )
+            landed = list(chain.from_iterable(written))
         finally:
             for merge in merges:
                 merge.pending.unpersist()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bundles import (
     BUNDLE_1_1,
+    BUNDLE_1_2,
     CLASSES,
     ENROLLMENTS,
     LINE_ITEMS_1_1,
@@ -376,10 +377,17 @@ def test_quarantined_rows_are_released_or_superseded(
 
 
 def test_delta_after_a_week_equals_bulk(empty_warehouse: SparkSession, tmp_path: Path) -> None:
-    """A move, a guardian less, a rename, a drop, a correction: both ways give the same rows."""
+    """A move, a rename, a drop, a correction, and what changes rows of another file's entity."""
     spark = empty_warehouse
     week_1 = {file: list(lines) for file, lines in BUNDLE_1_1.items()} | {
-        "demographics": ["sourcedId,birthDate,sex,cityOfBirth", "stu1,2010-01-31,female,Paris"]
+        "demographics": [
+            "sourcedId,birthDate,sex,cityOfBirth",
+            "stu1,2010-01-31,female,Paris",
+            "tea2,1980-01-31,male,Rome",
+            "par1,1980-02-28,male,Oslo",
+        ],
+        "resources": BUNDLE_1_2["resources"],
+        "classResources": ["sourcedId,classSourcedId,resourceSourcedId", "cl1,102,re1"],
     }
     week_2 = {file: list(lines) for file, lines in week_1.items()}
     changed = {
@@ -387,6 +395,11 @@ def test_delta_after_a_week_equals_bulk(empty_warehouse: SparkSession, tmp_path:
         ("users", 3): ("00001,student", "d1,student"),
         ("users", 4): (",stu1,", ",,"),
         ("results", 1): ("10.5", "9.5"),
+        ("lineItems", 2): ("0.0,20.0", "0.0,25.0"),
+        ("demographics", 2): ("1980-01-31,male,Rome", "1980-01-31,other,"),
+        ("enrollments", 3): ("tea2", "tea1"),
+        ("courses", 1): ("Biology,BIO", "AP Biology,BIO2"),
+        ("categories", 2): ("Quiz,80", "Homework,70"),
     }
     for (file, row), (old, new) in changed.items():
         week_2[file][row] = week_2[file][row].replace(old, new)
@@ -397,7 +410,9 @@ def test_delta_after_a_week_equals_bulk(empty_warehouse: SparkSession, tmp_path:
         for file, lines in week_2.items()
     }
     delta = {file: lines for file, lines in delta.items() if len(lines) > 1}
-    delta["enrollments"] = [ENROLLMENTS[0], "e4,tobedeleted,2026-10-08,,,,,,,"]
+    delta["enrollments"].append("e4,tobedeleted,2026-10-08,,,,,,,")
+    delta["demographics"].append("par1,,,")
+    week_2["demographics"][3] = "par1,,,"
 
     def contents() -> dict[str, dict[str, dict[str, object]]]:
         return {
@@ -419,16 +434,24 @@ def test_delta_after_a_week_equals_bulk(empty_warehouse: SparkSession, tmp_path:
         table: spark.sql(f"describe history raw.{table} limit 1").collect()[0].version
         for table in tables
     }
-    same = {file: "absent" for file, lines in week_2.items() if lines == week_1[file]}
-    folder = write_bundle(tmp_path / "2", week_2, **same)
+    folder = write_bundle(tmp_path / "2", week_2)
     land_oneroster(folder, datetime(2026, 11, 8), accept_mass_delete=True, snapshot=False)
     bulk = contents()
     assert not bulk["guardianships"]["stu1 | par1"]["is_active"]
+    assert bulk["users"]["tea2"]["sex"] == "other" and not bulk["users"]["par1"]["sex"]
+    assert bulk["courses"]["102"]["teacher_id"] == "tea1"
+    assert bulk["contents"]["102 | re1"]["teacher_id"] == "tea1"
+    assert bulk["courses"]["101"]["course_code"] == "BIO2"
+    assert bulk["assignments"]["li2"]["is_homework"] and bulk["homeworks"]["r3"]["is_active"]
+    assert bulk["grades"]["r3"]["points_possible"] == 25
+    assert not {"classes", "classResources"} & delta.keys() and len(delta["results"]) == 2
     for table, version in versions.items():
         spark.sql(f"restore table raw.{table} to version as of {version}")
     folder = write_bundle(tmp_path / "delta", delta, **dict.fromkeys(delta, "delta"))
     land_oneroster(folder, datetime(2026, 11, 8), snapshot=False)
-    assert contents() == bulk
+    landed = contents()
+    for entity in ENTITIES:
+        assert landed[entity] == bulk[entity], entity
 
 
 def test_no_value_of_a_password_column_is_kept(
