@@ -1,7 +1,7 @@
 """Land a source into the raw tables."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 from python_jobs.build import build_snapshots, fit_to_raw
 from python_jobs.console import print_table, progress
 from python_jobs.errors import DistrictError
-from python_jobs.landing.bundle import open_bundle
+from python_jobs.landing.bundle import Bundle, open_bundle
+from python_jobs.landing.files import open_files, read_files
 from python_jobs.landing.oneroster import other_files, read_parts
 from python_jobs.landing.oneroster_checks import Checks
 from python_jobs.landing.quarantine import record
@@ -89,6 +90,24 @@ def oneroster_command(
     show(landed)
 
 
+@app.command("files")
+def files_command(
+    path: Annotated[
+        Path, typer.Argument(help="A CSV or Parquet file, or a folder of them: docs/files.md.")
+    ],
+    as_of: AsOf = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Whose students they speak of (default: the only source there is)."),
+    ] = None,
+) -> None:
+    """Land attendance, communications, incidents, content views and other files of the district.
+
+    Broken rows are kept in quality.quarantine and land by themselves once they are right.
+    """
+    show(land_files(path, as_of, source=source))
+
+
 def land_oneroster(
     path: Path,
     as_of: datetime | None,
@@ -104,26 +123,79 @@ def land_oneroster(
     changed, now; False when a build follows at once.
     """
     with open_bundle(path, source) as bundle:
-        spark = get_spark()
-        sizes = [file.path.stat().st_size for file in bundle.files.values()]
-        fit_to_raw(spark, sum(sizes) // ROW_BYTES)
-        with progress(f"Landing {path.name}"):
-            checks = Checks(spark, bundle)
-            parts = read_parts(checks)
-            landed = land_batch(
-                spark,
-                parts if implicit_deletes else [replace(one, is_complete=False) for one in parts],
-                source_system=bundle.source_system,
-                kind="oneroster",
-                as_of=as_of or datetime.now(UTC),
-                parameters={"bundle": path.name, "version": bundle.version},
-                others=other_files(checks),
-                accept_mass_delete=accept_mass_delete,
-                on_landed=lambda batch: record(spark, batch, checks),
-            )
+        landed = _land_bundle(
+            bundle,
+            read_parts,
+            "oneroster",
+            as_of,
+            implicit_deletes=implicit_deletes,
+            accept_mass_delete=accept_mass_delete,
+        )
     if snapshot:
         build_snapshots()
     return landed
+
+
+def land_files(
+    path: Path, as_of: datetime | None, *, source: str | None = None, snapshot: bool = True
+) -> list[Landed]:
+    """Land the district's own files, a file or a folder; return what became of their rows.
+
+    source: whose students they speak of; by default the only source that has landed. snapshot: as
+    for land_oneroster.
+    """
+    with open_files(path) as bundle:
+        source = source or _only_source(get_spark())
+        landed = _land_bundle(replace(bundle, source_system=source), read_files, "files", as_of)
+    if snapshot:
+        build_snapshots()
+    return landed
+
+
+def _land_bundle(
+    bundle: Bundle,
+    read: Callable[[Checks], list[Part]],
+    kind: str,
+    as_of: datetime | None,
+    *,
+    implicit_deletes: bool = True,
+    accept_mass_delete: bool = False,
+) -> list[Landed]:
+    spark = get_spark()
+    fit_to_raw(spark, sum(file.size for file in bundle.files.values()) // ROW_BYTES)
+    with progress(f"Landing {bundle.name}"):
+        checks = Checks(spark, bundle)
+        parts = read(checks)
+        return land_batch(
+            spark,
+            parts if implicit_deletes else [replace(one, is_complete=False) for one in parts],
+            source_system=bundle.source_system,
+            kind=kind,
+            as_of=as_of or datetime.now(UTC),
+            parameters={"bundle": bundle.name, "version": bundle.version},
+            others=other_files(checks),
+            accept_mass_delete=accept_mass_delete,
+            on_landed=lambda batch: record(spark, batch, checks),
+        )
+
+
+def _only_source(spark: SparkSession) -> str:
+    known = (
+        [row[0] for row in spark.table("raw.batches").select("source_system").distinct().collect()]
+        if spark.catalog.tableExists("raw.batches")
+        else []
+    )
+    if not known:
+        raise DistrictError(
+            "no students have landed in this warehouse, so the files speak of nobody",
+            "first run: district land oneroster PATH",
+        )
+    if len(known) > 1:
+        raise DistrictError(
+            f"{len(known)} sources have landed: {', '.join(sorted(known))}",
+            "say whose students the files speak of, with --source NAME",
+        )
+    return str(known[0])
 
 
 def land_synthetic(

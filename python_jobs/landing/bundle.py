@@ -10,13 +10,13 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from python_jobs.errors import DistrictError
-from python_jobs.landing.records import CsvFile
+from python_jobs.landing.records import CsvFile, ParquetFile
 
 FILES = (
     "academicSessions",
@@ -61,9 +61,10 @@ class Bundle:
     """A bundle whose manifest is read; `files` may be read while it is open.
 
     name: the zip's or folder's name, for messages.
-    version: '1.1' or '1.2', by the columns; the manifest's own word is only checked.
-    modes: OneRoster file -> bulk, delta or absent, for every file that OneRoster names.
-    files: OneRoster file -> the CSV file, for every file that is not absent.
+    version: '1.1' or '1.2', by the columns; the manifest's own word is only checked; '' for the
+        district's own files.
+    modes: file -> bulk, delta or absent, for every file that OneRoster names.
+    files: file -> the file, for every one that is not absent.
     source_system: what the caller says, else source.systemCode of the manifest, else
         source.systemName, else the id of the district org, else of the only org without a parent.
     workspace: a folder for what is made of the files; it is removed with the bundle.
@@ -72,9 +73,14 @@ class Bundle:
     name: str
     version: str
     modes: dict[str, str]
-    files: dict[str, CsvFile]
+    files: Mapping[str, CsvFile | ParquetFile]
     source_system: str
     workspace: Path
+
+    def file_name(self, file: str) -> str:
+        """Return the name of a file, for the log."""
+        suffix = self.files[file].path.suffix.lower() if file in self.files else ".csv"
+        return f"{file}{suffix}"
 
     def is_bulk(self, file: str) -> bool:
         return self.modes.get(file) == "bulk"
@@ -99,6 +105,11 @@ def open_bundle(path: Path | str, source_system: str | None = None) -> Iterator[
         else:
             name, files = path.name, _unzip(path, workspace)
         yield _read_bundle(name, files, source_system, workspace)
+
+
+def holds_oneroster(path: Path) -> bool:
+    """Return whether a path is a zip, or a folder with a file that OneRoster names."""
+    return path.is_file() or any(one.name.lower() in _FILE_OF_NAME for one in path.rglob("*.*"))
 
 
 def _files_in_folder(folder: Path) -> dict[str, Path]:

@@ -15,7 +15,13 @@ from pyspark.sql import functions as F
 
 from python_jobs.landing.bundle import Bundle
 from python_jobs.landing.oneroster_checks import PARALLEL_READS, Checks
-from python_jobs.landing.oneroster_files import ENTITY_OF, columns_of, empty_file, our_role
+from python_jobs.landing.oneroster_files import (
+    ENTITY_OF,
+    columns_of,
+    empty_file,
+    joint_id,
+    our_role,
+)
 from python_jobs.landing.raw import Landed, Part
 from python_jobs.schemas import LANDING_COLUMNS
 
@@ -34,6 +40,7 @@ ADDS_TO = {
     "resources": "contents",
     "classResources": "contents",
     "courseResources": "contents",
+    "demographic_flags": "users",
 }
 # What else than its own columns a file gives to the metadata of an entity's rows.
 METADATA_KEYS = {
@@ -85,7 +92,7 @@ def read_parts(checks: Checks) -> list[Part]:
     with ThreadPoolExecutor(PARALLEL_READS) as pool:  # Spark takes a while to analyse each query
         frames = pool.map(lambda made: tables.make(made[1]), wanted.values())
         parts = [
-            _part(checks, entity, file, frame)
+            part_of(checks, entity, file, frame)
             for (entity, (file, _)), frame in zip(wanted.items(), frames, strict=True)
         ]
     parts += _landed_parts(tables)
@@ -122,7 +129,7 @@ def other_files(checks: Checks) -> list[Landed]:
     """Return, for the log, what became of the rows that only add to other files' rows."""
     return [
         Landed(
-            file=f"{file}.csv",
+            file=checks.bundle.file_name(file),
             entity=entity,
             is_complete=checks.is_complete(file),
             rows_read=checked.rows_read,
@@ -141,10 +148,10 @@ def other_files(checks: Checks) -> list[Landed]:
     ]
 
 
-def _part(checks: Checks, entity: str, file: str, frame: DataFrame) -> Part:
+def part_of(checks: Checks, entity: str, file: str, frame: DataFrame) -> Part:
     """Return a part; of those that a file makes, the one with a row for each of its rows counts."""
     checked, is_complete = checks.files[file], checks.is_complete(file)
-    part = Part(entity, frame, f"{file}.csv", is_complete)
+    part = Part(entity, frame, checks.bundle.file_name(file), is_complete)
     if is_complete and checked.rows_rejected:
         is_own = ENTITY_OF[file] == entity
         names = ("id",) if is_own else HELD_BY.get(entity, ("id",))
@@ -268,12 +275,6 @@ def _grade_level(column: str) -> str:
     )
 
 
-def _joint_id(*columns: str) -> str:
-    """Return SQL for one id out of several; the ids' own bars are doubled, so none collide."""
-    escaped = [f"replace({column}, '|', '||')" for column in columns]
-    return f"concat_ws(' | ', {', '.join(escaped)})"
-
-
 def _entry(name: str, value: str) -> str:
     """Return SQL for a map of one metadata entry; an empty map when the value is null."""
     return f"map_filter(map('{name}', {value}), (k, v) -> v is not null)"
@@ -350,7 +351,7 @@ def _affiliations(tables: _Tables) -> DataFrame:
         )
 
         select
-            {_joint_id("user_id", "org_id", "role")} as id,
+            {joint_id("user_id", "org_id", "role")} as id,
             user_id,
             org_id as school_id,
             our_role as role,
@@ -615,7 +616,7 @@ def _guardianships(tables: _Tables) -> DataFrame:
     return tables.sql(
         f"""
         select
-            {_joint_id("student_id", "guardian_id")} as id,
+            {joint_id("student_id", "guardian_id")} as id,
             student_id,
             guardian_id,
             max(relationship) as relationship,
@@ -1037,7 +1038,7 @@ def _contents(tables: _Tables) -> DataFrame:
         )
 
         select
-            {_joint_id("first_links.course_id", "first_links.resource_id")} as id,
+            {joint_id("first_links.course_id", "first_links.resource_id")} as id,
             first_links.course_id,
             teachers.teacher_id,
             coalesce(first_links.link.title, resources.title) as title,

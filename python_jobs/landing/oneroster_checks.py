@@ -16,9 +16,12 @@ from python_jobs.errors import DistrictError
 from python_jobs.landing.bundle import Bundle
 from python_jobs.landing.oneroster_files import (
     ENTITY_OF,
+    MADE_IDS,
+    OWN_FILES,
     array_of_faults,
     columns_of,
     faults_of_values,
+    joint_id,
     known_columns,
     our_role,
     text_columns,
@@ -37,6 +40,7 @@ LEVELS = (
     ("enrollments", "lineItems", "classResources"),
     ("results", "lineItemScoreScales", "lineItemLearningObjectiveIds"),
     ("resultScoreScales", "resultLearningObjectiveIds"),
+    OWN_FILES,
 )
 # file: column -> the file whose ids it names. ? a row that names an unknown id lands all the same.
 REFERENCES = {
@@ -66,11 +70,28 @@ REFERENCES = {
         "scoreScaleSourcedId": "scoreScales?",
     },
     "resultScoreScales": {"resultSourcedId": "results", "scoreScaleSourcedId": "scoreScales?"},
+    "adjustments": {
+        "student_id": "users",
+        "course_id": "classes",
+        "other_course_id": "classes?",
+    },
+    "attendance": {"student_id": "users", "school_id": "orgs?", "course_id": "classes?"},
+    "communications": {"student_id": "users", "guardian_id": "users?", "staff_id": "users?"},
+    "content_views": {"student_id": "users", "content_id": "contents"},
+    "demographic_flags": {"id": "users"},
+    "incidents": {"student_id": "users", "school_id": "orgs?"},
 }
+# What may be named, and where it is when it has landed; of the other files raw has no table.
+RAW_OF = ENTITY_OF | {"contents": "contents"}
 DATES = {
     "enrollments": ("beginDate",),
     "lineItems": ("assignDate", "dueDate"),
     "results": ("scoreDate",),
+    "adjustments": ("occurred_at",),
+    "attendance": ("date",),
+    "communications": ("occurred_at",),
+    "content_views": ("viewed_at",),
+    "incidents": ("occurred_at",),
 }
 DAYS_AROUND_TERMS = 366
 
@@ -122,10 +143,12 @@ class Checks:
         for file, csv_file in bundle.files.items():
             known = known_columns(file, csv_file.header)
             essential = [one.name for one in columns_of(file).values() if one.is_essential]
+            if file in MADE_IDS:
+                essential.remove("id")
             if lacking := [name for name in essential if name not in known.values()]:
                 raise DistrictError(
                     f"{file}.csv has no column {', '.join(lacking)}",
-                    "export these columns too, with the names that OneRoster gives them",
+                    "export these columns too, with the names of the format",
                 )
             path = Path(bundle.workspace, f"{file}.parquet")
             self._converted[file] = csv_file.convert(path, known)
@@ -173,14 +196,26 @@ class Checks:
                 *[f"fields['{name}'] as `{name}`" for name in names],
             )
             if frames:
-                waiting = waiting.join(frames[0].select("sourcedId"), "sourcedId", "left_anti")
+                row_id = next(iter(names))
+                waiting = waiting.join(frames[0].select(row_id), row_id, "left_anti")
                 waiting = waiting.select(*frames[0].columns)
             frames.append(waiting)
         return reduce(DataFrame.unionByName, frames)
 
     def _read(self, file: str, converted: Converted) -> DataFrame:
-        return self.spark.read.parquet(f"file://{converted.path}").selectExpr(
-            LINE, f"false as {RETRY}", FAULT, EXTRA, *text_columns(file, converted.columns)
+        rows = self.spark.read.parquet(f"file://{converted.path}")
+        columns = converted.columns
+        if file in MADE_IDS and "id" not in columns:
+            types = {name: column.type for name, column in columns_of(file).items()}
+            given = [
+                f"substr({name}, 1, 10)" if types[name] == "date" else name
+                for name in MADE_IDS[file]
+                if name in columns
+            ]
+            rows = rows.withColumn("id", F.expr(joint_id(*given)))
+            columns = ["id", *columns]
+        return rows.selectExpr(
+            LINE, f"false as {RETRY}", FAULT, EXTRA, *text_columns(file, columns)
         )
 
     def _check(self, file: str) -> CheckedFile:
@@ -211,7 +246,7 @@ class Checks:
                 continue
             is_lenient = target.endswith("?")
             frame = _with_reference(frame, column, known)
-            fault = f"'{'unknown_reference' if is_lenient else 'orphan'}:{_shown(column)}'"
+            fault = f"'{'unknown_reference' if is_lenient else 'orphan'}:{_shown(file, column)}'"
             broken = f"if(`{column}` is not null and _{column}.id is null, {fault}, null)"
             (warnings if is_lenient else rejects).append(broken)
         if file == "enrollments":
@@ -263,7 +298,7 @@ class Checks:
 
         For enrollments users have their roles, for results line items their maximum.
         """
-        raw = ENTITY_OF.get(target)
+        raw = RAW_OF.get(target)
         with_roles = target == "users" and file == "enrollments"
         with_maximum = target == "lineItems" and file == "results"
         frames = []
@@ -364,8 +399,8 @@ def _with_reference(frame: DataFrame, column: str, known: DataFrame) -> DataFram
     return frame.join(right, F.col(column) == F.col(f"_{column}_id"), "left").drop(f"_{column}_id")
 
 
-def _shown(column: str) -> str:
-    return "sourcedId" if column == "id" else column
+def _shown(file: str, column: str) -> str:
+    return next(iter(columns_of(file))) if column == "id" else column
 
 
 def _array(faults: Iterable[str]) -> str:

@@ -1,4 +1,6 @@
-"""Read the CSV files of a OneRoster bundle as typed Spark frames, with what is wrong in each row.
+"""What stands in the files, of OneRoster and the district's own: columns, types, words.
+
+From it comes the SQL that makes typed columns of texts, and tells what is wrong in each row.
 
 Everything is read as text and cast by the rules below; ids stay text. A value that is not what its
 column says becomes null and a fault of its row, named as `python_jobs.landing.rules` has it.
@@ -12,9 +14,9 @@ from pyspark.sql import DataFrame, SparkSession
 from python_jobs.landing.records import EXTRA
 from python_jobs.landing.rules import severity_of
 
-# Columns after sourcedId, status and dateLastModified: name:type, text when no type is given.
-# ! every row must have a value, else it is no use; + kept in `metadata`, for the warehouse has no
-# column for it.
+# Columns after those that each file begins with (ROW_COLUMNS, OWN_ROW_COLUMNS): name:type, text
+# when no type is given. ! every row must have a value, else it is no use; + kept in `metadata`,
+# for the warehouse has no column for it.
 FORMAT = {
     "orgs": "name! type identifier+ parentSourcedId",
     "academicSessions": (
@@ -71,7 +73,31 @@ FORMAT = {
     "classResources": "title classSourcedId! resourceSourcedId!",
     "courseResources": "title courseSourcedId! resourceSourcedId!",
     "userResources": "userSourcedId orgSourcedId classSourcedId resourceSourcedId",
+    # The district's own files: the columns of the raw entity of that name.
+    "adjustments": "student_id! course_id! other_course_id action! occurred_at:timestamp",
+    "attendance": (
+        "student_id! school_id course_id date:date! status! absent_fraction:share "
+        "is_excused:boolean"
+    ),
+    "communications": ("student_id! guardian_id staff_id channel occurred_at:timestamp! outcome"),
+    "content_views": (
+        "student_id! content_id! viewed_at:timestamp! access_type access_count:count"
+    ),
+    "demographic_flags": (
+        "is_english_learner:boolean has_iep:boolean is_economically_disadvantaged:boolean"
+    ),
+    "incidents": (
+        "student_id! school_id occurred_at:timestamp! category severity days_suspended:days"
+    ),
 }
+OWN_FILES = (
+    "adjustments", "attendance", "communications", "content_views", "demographic_flags",
+    "incidents",
+)  # fmt: skip
+ROW_COLUMNS = "sourcedId! status dateLastModified:timestamp"
+OWN_ROW_COLUMNS = "id! is_active:boolean updated_at:timestamp"
+# Where a file has no id column, it is made of these.
+MADE_IDS = {"attendance": ("student_id", "date", "course_id")}
 # File -> the entity that has one row for each of its rows.
 ENTITY_OF = {
     "orgs": "schools",
@@ -82,7 +108,7 @@ ENTITY_OF = {
     "enrollments": "enrollments",
     "results": "grades",
     "roles": "affiliations",
-}
+} | {file: file for file in OWN_FILES if file != "demographic_flags"}
 # OneRoster role in lower case -> our word.
 ROLES = {
     "administrator": "administrator",
@@ -117,6 +143,9 @@ WORDS = {
     "results.scoreStatus": (
         "exempt", "fully graded", "not submitted", "partially graded", "submitted",
     ),
+    "adjustments.action": ("add", "drop", "switch", "audit"),
+    "attendance.status": ("present", "absent", "tardy", "suspended", "half_day"),
+    "incidents.severity": ("minor", "moderate", "severe"),
 }  # fmt: skip
 LENIENT = {"orgs.type", "roles.roleType", "demographics.sex"}
 # As older or careless exports name a column: lower-case name to OneRoster's.
@@ -128,6 +157,7 @@ SYNONYMS = {
     "prefferedfamilyname": "preferredFamilyName",
     "prefferedgivenname": "preferredGivenName",
     "prefferedmiddlename": "preferredMiddleName",
+    "student_id": "id",
     "subject": "subjects",
     "termsourcedid": "termSourcedIds",
     "userid": "userIds",
@@ -140,10 +170,21 @@ PATTERNS = {
     "timestamp": r"^\s*(\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?)\z",
     "number": r"^\s*([+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?)\s*\z",
     "year": r"^\s*(?:\d{4}-)?(\d{4})\s*\z",
+    "share": r"^\s*(0(\.\d*)?|1(\.0*)?|\.\d+)\s*\z",
+    "days": r"^\s*(\d{1,3}(\.\d*)?)\s*\z",
+    "count": r"^\s*(\d{1,9})\s*\z",
     "boolean": r"(?i)^\s*(true|false|1|0|yes|no)\s*\z",
 }
 
-TYPES = {"list": "array<string>", "number": "decimal(9,3)", "year": "int", "text": "string"}
+TYPES = {
+    "list": "array<string>",
+    "number": "decimal(9,3)",
+    "share": "decimal(3,2)",
+    "days": "decimal(5,2)",
+    "count": "int",
+    "year": "int",
+    "text": "string",
+}
 
 
 class FileColumn(NamedTuple):
@@ -157,13 +198,10 @@ class FileColumn(NamedTuple):
 
 @cache
 def columns_of(file: str) -> dict[str, FileColumn]:
-    """Return the columns of a file, sourcedId first: name to column."""
-    columns = [
-        FileColumn("sourcedId", "text", True, False),
-        FileColumn("status", "text", False, False),
-        FileColumn("dateLastModified", "timestamp", False, False),
-    ]
-    for word in FORMAT[file].split():
+    """Return the columns of a file, name to column: id, row status, time of change, its own."""
+    columns = []
+    first = OWN_ROW_COLUMNS if file in OWN_FILES else ROW_COLUMNS
+    for word in f"{first} {FORMAT[file]}".split():
         name, _, kind = word.rstrip("!+").partition(":")
         columns.append(FileColumn(name, kind or "text", "!" in word, "+" in word))
     return {column.name: column for column in columns}
@@ -192,14 +230,18 @@ def text_columns(file: str, have: list[str]) -> list[str]:
 def typed_columns(file: str) -> list[str]:
     """Return SQL over the texts: id, is_active, updated_at, metadata, all columns of FORMAT."""
     columns = columns_of(file)
+    row_id, status, changed, *_ = columns
     kept = [name for name, column in columns.items() if column.is_kept_as_metadata]
+    if file in OWN_FILES:
+        is_active = f"coalesce({cast(status, 'boolean')}, true)"
+    else:  # A blank status is active; one public reader also knows `inactive`.
+        is_active = "coalesce(lower(trim(status)), '') not in ('tobedeleted', 'inactive')"
     entries = ", ".join(f"'{name}', `{name}`" for name in kept)
     own = f"map_filter(map({entries}), (name, value) -> value is not null)"
     return [
-        f"coalesce(sourcedId, {EXTRA}['sourcedId']) as id",
-        # A blank status is active; one public reader also knows `inactive`.
-        "coalesce(lower(trim(status)), '') not in ('tobedeleted', 'inactive') as is_active",
-        f"{cast('dateLastModified', 'timestamp')} as updated_at",
+        f"coalesce(`{row_id}`, {EXTRA}['{row_id}']) as id",
+        f"{is_active} as is_active",
+        f"{cast(changed, 'timestamp')} as updated_at",
         (f"map_concat({EXTRA}, {own})" if kept else EXTRA) + " as metadata",
         *[f"{cast(name, column.type)} as `{name}`" for name, column in list(columns.items())[3:]],
     ]
@@ -215,13 +257,21 @@ def cast(name: str, kind: str) -> str:
     return f"try_cast(nullif({fitting}, '') as {TYPES.get(kind, kind)})"
 
 
+def joint_id(*columns: str) -> str:
+    """Return SQL for one id out of several; the ids' own bars are doubled, so none collide."""
+    escaped = [f"replace({column}, '|', '||')" for column in columns]
+    return f"concat_ws(' | ', {', '.join(escaped)})"
+
+
 def faults_of_values(file: str) -> dict[str, str]:
     """Return what may be wrong with the texts of one row by itself: fault to SQL condition."""
-    faults = {"missing_id": "sourcedId is null"}
-    listed = ", ".join(f"'{word}'" for word in STATUS_WORDS)
-    faults["invalid_value:status"] = f"lower(trim(status)) not in ({listed})"
+    row_id, status, *_ = columns_of(file)
+    faults = {"missing_id": f"`{row_id}` is null"}
+    if file not in OWN_FILES:
+        listed = ", ".join(f"'{word}'" for word in STATUS_WORDS)
+        faults["invalid_value:status"] = f"lower(trim({status})) not in ({listed})"
     for name, column in columns_of(file).items():
-        if column.is_essential and name != "sourcedId":
+        if column.is_essential and name != row_id:
             faults[f"missing_value:{name}"] = f"`{name}` is null"
         if column.type in PATTERNS:
             faults[f"invalid_{column.type}:{name}"] = (

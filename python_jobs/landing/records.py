@@ -15,6 +15,7 @@ from typing import TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import compute, dataset
 
 from python_jobs.errors import DistrictError
 
@@ -78,6 +79,11 @@ class CsvFile:
         header = next((one.values for one in self._records() if not one.fault), [])
         self.header = [name.strip() for name in header]
 
+    @property
+    def size(self) -> int:
+        """Return the file's size in bytes."""
+        return self.path.stat().st_size
+
     def records(self, width: int | None = None) -> Iterator[Record]:
         """Yield every record after the header; one of too few or too many values has a fault.
 
@@ -116,32 +122,9 @@ class CsvFile:
         known: lower-case name in the file -> column. Broken records are wholly in `_extra`.
         Raises DistrictError when two of the file's columns are the same known one.
         """
-        columns: dict[int, str] = {}
-        extra: dict[int, str] = {}
+        columns, extra = _places(self.path.name, self.header, known)
         has_secrets = any(map(_SECRET.search, self.header))
-        for position, name in enumerate(self.header):
-            if _SECRET.search(name):
-                continue
-            column = known.get(name.lower())
-            if column in columns.values():
-                raise DistrictError(
-                    f"{self.path.name} has the column {column} more than once",
-                    "keep one of the columns in the export",
-                )
-            if column:
-                columns[position] = column
-            elif name:
-                extra[position] = name if name not in extra.values() else f"{name}_{position}"
-            else:
-                extra[position] = f"_c{position}"
-        schema = pa.schema(
-            [
-                (LINE, pa.int64()),
-                (FAULT, pa.string()),
-                (EXTRA, pa.map_(pa.string(), pa.string())),
-                *[(column, pa.string()) for column in columns.values()],
-            ]
-        )
+        schema = _schema(columns)
         rows = repeated = 0
         with pq.ParquetWriter(path, schema) as writer:
             for chunk in _chunks(self.records()):
@@ -158,6 +141,102 @@ class CsvFile:
             record.values[0].strip() == self.header[0]
             and [value.strip() for value in record.values] == self.header
         )
+
+
+class ParquetFile:
+    """A Parquet file, or a folder of them, whose values are read as texts.
+
+    Raises DistrictError when it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._data = dataset.dataset(path, format="parquet")
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DistrictError(
+                f"{path.name} cannot be read as Parquet", "export it again, or as CSV"
+            ) from error
+        self.header = [name.strip() for name in self._data.schema.names]
+
+    @property
+    def size(self) -> int:
+        """Return the size of all its files in bytes."""
+        return sum(Path(file).stat().st_size for file in self._data.files)
+
+    def convert(self, path: Path, known: Mapping[str, str]) -> Converted:
+        """Write the rows as CsvFile.convert does; the line of a row is its number, from 1.
+
+        Raises DistrictError when two columns are the same known one, or one holds no single values.
+        """
+        columns, extra = _places(self.path.name, self.header, known)
+        schema = _schema(columns)
+        rows = 0
+        with pq.ParquetWriter(path, schema) as writer:
+            for batch in self._data.to_batches():
+                texts = {n: self._texts(batch, n) for n in (*columns, *extra)}
+                extras = [
+                    [(name, v) for n, name in extra.items() if (v := texts[n][row].as_py())]
+                    for row in range(batch.num_rows if extra else 0)
+                ] or [[]] * batch.num_rows
+                arrays = [
+                    pa.array(range(rows + 1, rows + 1 + batch.num_rows), pa.int64()),
+                    pa.nulls(batch.num_rows, pa.string()),
+                    pa.array(extras, schema.field(EXTRA).type),
+                    *[texts[n] for n in columns],
+                ]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+                rows += batch.num_rows
+        return Converted(path, list(columns.values()), list(extra.values()), rows)
+
+    def _texts(self, batch: pa.RecordBatch, position: int) -> pa.Array:
+        try:
+            texts = batch.column(position).cast(pa.string())
+        except pa.ArrowNotImplementedError as error:
+            raise DistrictError(
+                f"{self.path.name}: the column {self.header[position]} holds no single values",
+                "write one value per row and column",
+            ) from error
+        is_blank = compute.equal(compute.utf8_trim_whitespace(texts), "")
+        return compute.if_else(is_blank, pa.scalar(None, pa.string()), texts)
+
+
+def _places(
+    file: str, header: Sequence[str], known: Mapping[str, str]
+) -> tuple[dict[int, str], dict[int, str]]:
+    """Return position -> name of the known and of the other columns; passwords are neither.
+
+    Raises DistrictError when two of the file's columns are the same known one.
+    """
+    columns: dict[int, str] = {}
+    extra: dict[int, str] = {}
+    for position, name in enumerate(header):
+        if _SECRET.search(name):
+            continue
+        column = known.get(name.lower())
+        if column in columns.values():
+            raise DistrictError(
+                f"{file} has the column {column} more than once",
+                "keep one of the columns in the export",
+            )
+        if column:
+            columns[position] = column
+        elif name:
+            extra[position] = name if name not in extra.values() else f"{name}_{position}"
+        else:
+            extra[position] = f"_c{position}"
+    return columns, extra
+
+
+def _schema(columns: Mapping[int, str]) -> pa.Schema:
+    return pa.schema(
+        [
+            (LINE, pa.int64()),
+            (FAULT, pa.string()),
+            (EXTRA, pa.map_(pa.string(), pa.string())),
+            *[(column, pa.string()) for column in columns.values()],
+        ]
+    )
 
 
 class _RecordTooLong(Exception):

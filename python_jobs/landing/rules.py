@@ -48,6 +48,13 @@ RULES = {
     "invalid_number": Rule(
         "{column} is no number below 1,000,000", "write numbers with digits and a decimal point"
     ),
+    "invalid_share": Rule(
+        "{column} is no number from 0 to 1", "write the share of the day, such as 0.5"
+    ),
+    "invalid_days": Rule(
+        "{column} is no number of days below 1,000", "write numbers with digits and a decimal point"
+    ),
+    "invalid_count": Rule("{column} is no whole number", "write a whole number, such as 3"),
     "invalid_year": Rule("{column} is no school year", "write the year in which it ends, YYYY"),
     "end_before_begin": Rule("{column} lies before the begin", "correct one of the two dates"),
     "out_of_school_dates": Rule(
