@@ -97,7 +97,8 @@ def test_parquet_lands_as_its_csv_does(
     spark: SparkSession, examples: dict[str, Landed], tmp_path: Path
 ) -> None:
     for file in ("attendance", "communications", "demographic_flags"):
-        table = csv.read_csv(Path(EXAMPLES, f"{file}.csv"))
+        ids_are_text = csv.ConvertOptions(column_types={"school_id": pa.string()})
+        table = csv.read_csv(Path(EXAMPLES, f"{file}.csv"), convert_options=ids_are_text)
         pq.write_table(table, tmp_path / f"{file}.parquet")
     more = pa.table({"id": ["p1"], "student_id": ["stu1"], "amount": [Decimal("1.50")],
                      "occurred_at": [datetime(2026, 9, 30, 8)], "course_id": [101],
