@@ -76,6 +76,8 @@ def check_raw(*, everything: bool = False) -> list[Checked]:
         if any(one.row_count for one in checked):
             write_page(PAGE, checked, open_faults(spark), now)
     _stop(checked)
+    if any(one.row_count for one in checked):
+        err.print(f"Open {PAGE} in a browser")
     return checked
 
 
@@ -94,7 +96,6 @@ def show(checked: Sequence[Checked]) -> None:
         for one in checked
     ]
     print_table("The gate is open", ["entity", "rows", "expectations", "warnings"], rows)
-    err.print(f"Open {PAGE} in a browser")
 
 
 def _marks(spark: SparkSession) -> tuple[dict[str, int | None], int]:

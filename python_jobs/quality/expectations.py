@@ -5,18 +5,15 @@ all expectations of a table are one aggregation in Spark. Importing this takes s
 """
 
 import logging
-import os
 from collections.abc import Sequence
 from typing import Any
 
-os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read on import; else it reports to its makers
+import great_expectations as gx
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.expectations import ExpectColumnValuesToBeNull
+from pyspark.sql import DataFrame
 
-import great_expectations as gx  # noqa: E402
-from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: E402
-from great_expectations.expectations import ExpectColumnValuesToBeNull  # noqa: E402
-from pyspark.sql import DataFrame  # noqa: E402
-
-from python_jobs.quality.suites import Expected, Result  # noqa: E402
+from python_jobs.quality.suites import Expected, Result
 
 LISTED_IDS = 100
 FAILED_ROWS = {
