@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 
 from python_jobs.dbt_runner import run_dbt
 from python_jobs.errors import DistrictError
+from python_jobs.gate import check_raw
 from python_jobs.spark import fit_to_size, get_spark
 
 NO_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
@@ -23,8 +24,12 @@ def command(
 
 
 def build(*, select: str = "", full_refresh: bool = False) -> None:
-    """Run dbt build without the unit tests, which hold the code and not the data."""
-    _require_raw()
+    """Run dbt build without the unit tests, which hold the code and not the data.
+
+    Raises GateStopped before that when rows of raw break a rule that stops.
+    """
+    require_raw()
+    check_raw()
     arguments = ["build", *NO_UNIT_TESTS]
     if select:
         arguments += ["--select", *select.split()]
@@ -35,12 +40,13 @@ def build(*, select: str = "", full_refresh: bool = False) -> None:
 
 def build_snapshots() -> None:
     """Record the versions that the last landing brought, before another landing hides them."""
-    _require_raw()
+    require_raw()
     types = ["--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"]
     run_dbt(["build", *types, "--select", "+resource_type:snapshot"], title="Recording history")
 
 
-def _require_raw() -> None:
+def require_raw() -> None:
+    """Raise DistrictError when nothing has landed; else set Spark up for what has."""
     if not fit_to_raw(get_spark()):
         raise DistrictError(
             "nothing has landed in this warehouse yet",

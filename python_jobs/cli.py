@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from python_jobs import backfill, build, check, docs, land, quarantine, run, sql
+from python_jobs import backfill, build, check, docs, gate, land, quarantine, run, sql
 from python_jobs.console import err
 from python_jobs.dbt_runner import DataTestsFailed
 from python_jobs.errors import DistrictError, explain
@@ -48,6 +48,7 @@ app.command("run")(run.command)
 app.add_typer(land.app, name="land")
 app.command("backfill")(backfill.command)
 app.command("quarantine")(quarantine.command)
+app.command("gate")(gate.command)
 app.command("build")(build.command)
 app.command("sql")(sql.command)
 app.command("docs")(docs.command)

@@ -29,6 +29,7 @@ from python_jobs.landing.oneroster_files import (
 )
 from python_jobs.landing.quarantine import waiting_rows
 from python_jobs.landing.records import EXTRA, FAULT, LINE, Converted
+from python_jobs.landing.rules import condition
 
 PARALLEL_READS = 4
 RETRY = "_is_retry"
@@ -246,24 +247,21 @@ class Checks:
                 continue
             is_lenient = target.endswith("?")
             frame = _with_reference(frame, column, known)
-            fault = f"'{'unknown_reference' if is_lenient else 'orphan'}:{_shown(file, column)}'"
-            broken = f"if(`{column}` is not null and _{column}.id is null, {fault}, null)"
-            (warnings if is_lenient else rejects).append(broken)
+            rule = "unknown_reference" if is_lenient else "orphan"
+            broken = condition(rule, column=f"`{column}`", known=f"_{column}.id")
+            fault = f"if({broken}, '{rule}:{_shown(file, column)}', null)"
+            (warnings if is_lenient else rejects).append(fault)
         if file == "enrollments":
-            rejects.append(
-                "if(size(_userSourcedId.roles) > 0 and case lower(trim(role)) "
-                "when 'student' then not array_contains(_userSourcedId.roles, 'student') "
-                "when 'teacher' then _userSourcedId.roles = array('student') end, "
-                "'role_mismatch:role', null)"
-            )
+            broken = condition("role_mismatch", column="role", roles="_userSourcedId.roles")
+            rejects.append(f"if({broken}, 'role_mismatch:role', null)")
         if file == "results":
-            warnings.append(
-                "if(score > _lineItemSourcedId.maximum, 'score_above_maximum:score', null)"
-            )
+            maximum = "_lineItemSourcedId.maximum"
+            broken = condition("score_above_maximum", column="score", maximum=maximum)
+            warnings.append(f"if({broken}, 'score_above_maximum:score', null)")
         first, last = self._school_dates or ("", "")
         for column in DATES.get(file, ()) if first else ():
-            outside = f"cast(`{column}` as date) not between date '{first}' and date '{last}'"
-            rejects.append(f"if({outside}, 'out_of_school_dates:{column}', null)")
+            broken = condition("out_of_school_dates", column=f"`{column}`", first=first, last=last)
+            rejects.append(f"if({broken}, 'out_of_school_dates:{column}', null)")
         checked = frame.selectExpr(
             LINE,
             RETRY,
@@ -275,9 +273,10 @@ class Checks:
             f"""
             case
                 when {FAULT} is not null then array({FAULT})
-                when id is null then array('missing_id')
-                when _copies > 1 and not _is_same then array('duplicate_id')
-                when _nth > 1 then array('duplicate_row')
+                when {condition("missing_id", column="id")} then array('missing_id')
+                when {condition("duplicate_id", copies="_copies", is_same="_is_same")}
+                    then array('duplicate_id')
+                when {condition("duplicate_row", position="_nth")} then array('duplicate_row')
                 -- What has ended needs no more than its id.
                 when not is_active then array()
                 else _rejects || {_array(rejects)}
@@ -315,9 +314,7 @@ class Checks:
         if raw and self.is_landed(raw):
             landed = self.spark.table(f"raw.{raw}")
             if with_roles:
-                also = self.spark.table("raw.affiliations").select("user_id", "role")
-                roles = landed.select("id", "role").union(also)
-                frames.append(roles.selectExpr("id", "array_compact(array(role)) as roles"))
+                frames.append(landed_roles(self.spark))
             elif with_maximum:
                 landed = landed.selectExpr("id", "points_possible as maximum")
                 if frames:  # the file's maximum is the newer one
@@ -329,11 +326,7 @@ class Checks:
             return None if raw is None else self.spark.createDataFrame([], "id string")
         known = reduce(DataFrame.unionByName, frames)
         if with_roles:
-            return (
-                known.groupBy("id")
-                .agg(F.array_distinct(F.flatten(F.collect_list("roles"))))
-                .toDF("id", "roles")
-            )
+            return all_roles(known)
         return known if with_maximum else known.distinct()
 
     def _roles(self, users: DataFrame) -> DataFrame:
@@ -380,16 +373,36 @@ class Checks:
             terms.append(self.spark.table("raw.terms").select("start_date", "end_date"))
         if not terms:
             return None
-        first, last = (
-            reduce(DataFrame.union, terms)
-            .toDF("first", "last")
-            .selectExpr(
-                f"cast(min(first) - {DAYS_AROUND_TERMS} as string)",
-                f"cast(max(last) + {DAYS_AROUND_TERMS} as string)",
-            )
-            .collect()[0]
+        return school_dates(reduce(DataFrame.union, terms))
+
+
+def landed_roles(spark: SparkSession) -> DataFrame:
+    """Return id and roles (array, at most one) of the landed users and affiliations."""
+    roles = spark.table("raw.users").select("id", "role")
+    also = spark.table("raw.affiliations").select("user_id", "role")
+    return roles.union(also).selectExpr("id", "array_compact(array(role)) as roles")
+
+
+def all_roles(known: DataFrame) -> DataFrame:
+    """Return one row per id, with all its roles."""
+    every = F.array_distinct(F.flatten(F.collect_list("roles")))
+    return known.groupBy("id").agg(every.alias("roles"))
+
+
+def school_dates(terms: DataFrame) -> tuple[str, str] | None:
+    """Return the first and last day that school data may speak of; None without terms.
+
+    terms: two columns, first and last day.
+    """
+    first, last = (
+        terms.toDF("first", "last")
+        .selectExpr(
+            f"cast(min(first) - {DAYS_AROUND_TERMS} as string)",
+            f"cast(max(last) + {DAYS_AROUND_TERMS} as string)",
         )
-        return (first, last) if first and last else None
+        .collect()[0]
+    )
+    return (first, last) if first and last else None
 
 
 def _with_reference(frame: DataFrame, column: str, known: DataFrame) -> DataFrame:

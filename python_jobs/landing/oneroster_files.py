@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame, SparkSession
 
 from python_jobs.landing.records import EXTRA
-from python_jobs.landing.rules import severity_of
+from python_jobs.landing.rules import condition, listed, severity_of
 
 # Columns after those that each file begins with (ROW_COLUMNS, OWN_ROW_COLUMNS): name:type, text
 # when no type is given. ! every row must have a value, else it is no use; + kept in `metadata`,
@@ -265,31 +265,34 @@ def joint_id(*columns: str) -> str:
 
 def faults_of_values(file: str) -> dict[str, str]:
     """Return what may be wrong with the texts of one row by itself: fault to SQL condition."""
-    row_id, status, *_ = columns_of(file)
-    faults = {"missing_id": f"`{row_id}` is null"}
+    row_id, *_ = columns_of(file)
+    faults = {"missing_id": condition("missing_id", column=f"`{row_id}`")}
     if file not in OWN_FILES:
-        listed = ", ".join(f"'{word}'" for word in STATUS_WORDS)
-        faults["invalid_value:status"] = f"lower(trim({status})) not in ({listed})"
+        faults["invalid_value:status"] = condition(
+            "invalid_value", column="status", words=listed(STATUS_WORDS)
+        )
     for name, column in columns_of(file).items():
+        quoted = f"`{name}`"
         if column.is_essential and name != row_id:
-            faults[f"missing_value:{name}"] = f"`{name}` is null"
+            faults[f"missing_value:{name}"] = condition("missing_value", column=quoted)
         if column.type in PATTERNS:
-            faults[f"invalid_{column.type}:{name}"] = (
-                f"`{name}` is not null and {cast(name, column.type)} is null"
-            )
+            rule = f"invalid_{column.type}"
+            value = cast(name, column.type)
+            faults[f"{rule}:{name}"] = condition(rule, column=quoted, value=value)
         if words := WORDS.get(f"{file}.{name}"):
-            fault = "unknown_word" if f"{file}.{name}" in LENIENT else "invalid_value"
-            listed = ", ".join(f"'{word}'" for word in words)
-            condition = f"lower(trim(`{name}`)) not in ({listed})"
+            rule = "unknown_word" if f"{file}.{name}" in LENIENT else "invalid_value"
+            broken = condition(rule, column=quoted, words=listed(words))
             if file == "roles":
-                condition += f" and lower(trim(`{name}`)) not like 'ext:%'"
-            faults[f"{fault}:{name}"] = condition
+                broken += f" and lower(trim({quoted})) not like 'ext:%'"
+            faults[f"{rule}:{name}"] = broken
     for begin, end in (("beginDate", "endDate"), ("startDate", "endDate")):
         if {begin, end} <= columns_of(file).keys():
-            faults[f"end_before_begin:{end}"] = f"{cast(end, 'date')} < {cast(begin, 'date')}"
+            faults[f"end_before_begin:{end}"] = condition(
+                "end_before_begin", begin=cast(begin, "date"), end=cast(end, "date")
+            )
     if file == "results":
-        faults["not_submitted_with_zero:score"] = (
-            f"lower(trim(scoreStatus)) = 'not submitted' and {cast('score', 'number')} = 0"
+        faults["not_submitted_with_zero:score"] = condition(
+            "not_submitted_with_zero", status="scoreStatus", value=cast("score", "number")
         )
     return faults
 

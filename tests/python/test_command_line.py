@@ -189,5 +189,5 @@ def test_second_process_is_refused_at_once_and_a_dead_one_holds_nothing(
 def test_help_shows_every_verb(district: Call) -> None:
     run = district("--help")
     assert run.code == 0
-    for verb in ("run", "land", "build", "sql", "docs", "check"):
+    for verb in ("run", "land", "gate", "build", "sql", "docs", "check"):
         assert f" {verb} " in run.out
