@@ -74,7 +74,7 @@ FORMAT = {
     "courseResources": "title courseSourcedId! resourceSourcedId!",
     "userResources": "userSourcedId orgSourcedId classSourcedId resourceSourcedId",
     # The district's own files: the columns of the raw entity of that name.
-    "adjustments": "student_id! course_id! other_course_id action! occurred_at:timestamp",
+    "adjustments": "student_id! course_id! other_course_id action! occurred_at:timestamp!",
     "attendance": (
         "student_id! school_id course_id date:date! status! absent_fraction:share "
         "is_excused:boolean"

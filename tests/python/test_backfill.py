@@ -7,8 +7,8 @@ import pytest
 from bundles import BUNDLE_1_1, write_bundle
 from pyspark.sql import SparkSession
 
-from python_jobs import backfill as backfills
 from python_jobs.backfill import backfill, dated_steps
+from python_jobs.build import build_snapshots
 from python_jobs.errors import DistrictError
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
@@ -32,9 +32,13 @@ def test_bundles_land_in_order_and_go_on_where_it_stopped(
     sound = orgs.read_bytes()
     orgs.write_text("sourcedId,type\nd1,district\n")
 
-    snapshots: list[int] = []
-    record = backfills.build_snapshots
-    monkeypatch.setattr(backfills, "build_snapshots", lambda: (snapshots.append(1), record()))
+    recorded = []
+
+    def record() -> None:
+        recorded.append(1)
+        build_snapshots()
+
+    monkeypatch.setattr("python_jobs.backfill.build_snapshots", record)
     with pytest.raises(DistrictError, match=r"orgs\.csv has no column name"):
         backfill(tmp_path)
     assert spark.table("raw.schools").where("name = 'Elm'").count() == 1
@@ -52,7 +56,7 @@ def test_bundles_land_in_order_and_go_on_where_it_stopped(
         """
     ).collect()
     assert [row.school_name for row in names] == ["Elm", "Oak", "Elm and Oak"]
-    assert len(snapshots) == 1, "the history is recorded again before a backfill goes on"
+    assert len(recorded) == 1, "the history is recorded again before a backfill goes on"
     assert backfill(tmp_path) == []
 
 

@@ -72,7 +72,7 @@ def test_no_row_of_a_broken_bundle_is_lost(
         for row in spark.table("quality.quarantine")
         .where(f"last_seen > timestamp '{before:%Y-%m-%d}' and status = 'open'")
         .select("file", "line", "last_batch_id")
-        .where(f"last_batch_id = (select max(batch_id) from raw.batches)")
+        .where("last_batch_id = (select max(batch_id) from raw.batches)")
         .distinct()
         .collect()
     )
