@@ -62,7 +62,10 @@ def test_marts_are_under_contract_and_their_keys_are_tested(
         if node.resource_type == "test" and node.name.startswith("rows_hold")
     }
     for model in models:
-        if layer(model) in ("core", "intermediate", "kpi", "quality") and model.config.materialized != "view":
+        if (
+            layer(model) in ("core", "intermediate", "kpi", "quality")
+            and model.config.materialized != "view"
+        ):
             assert model.config.contract.enforced, model.name
             assert model.unique_id in tested, model.name
 
