@@ -71,6 +71,7 @@ final as (
         step,
         cast(amount as decimal(28, 4)) as amount
     from steps
+    where amount <> 0
 )
 
 select * from final

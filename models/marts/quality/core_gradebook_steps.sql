@@ -95,6 +95,7 @@ final as (
         step,
         amount
     from steps
+    where amount <> 0
 )
 
 select * from final

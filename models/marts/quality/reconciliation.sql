@@ -21,6 +21,7 @@ amounts as (
         measure,
         school_id,
         term_id,
+        max(amount <> 0) as has_amount,
         max(max(step = 'source')) over (partition by source_system, measure) as has_source,
         measure in ('students', 'enrollments', 'results', 'percents') as has_kpi,
         sum(if(step = 'source', amount, 0)) as source_amount,
@@ -61,7 +62,6 @@ amounts as (
         end) as unexplained_in_kpi
     from steps
     group by source_system, measure, school_id, term_id
-    having max(amount <> 0)
 ),
 
 final as (
@@ -95,6 +95,7 @@ final as (
         and unexplained_in_core = 0
         and (unexplained_in_kpi = 0 or not has_kpi) as is_explained
     from amounts
+    where has_amount
 )
 
 select * from final

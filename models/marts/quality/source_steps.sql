@@ -53,8 +53,10 @@ final as (
         school_id,
         term_id,
         step,
-        cast(amount as decimal(28, 4)) as amount
+        cast(sum(amount) as decimal(28, 4)) as amount
     from amounts
+    group by source_system, measure, school_id, term_id, step
+    having step = 'source' or sum(amount) <> 0
 )
 
 select * from final
