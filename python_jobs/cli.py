@@ -1,7 +1,7 @@
 """The command line `district`.
 
-Exit codes: 0 done; 1 the build ran but data tests failed; 2 something the user can mend;
-3 a defect of ours.
+Exit codes: 0 done; 1 data tests failed, or totals differ without a reason; 2 something the user can
+mend; 3 a defect of ours.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from python_jobs import backfill, build, check, docs, gate, land, quarantine, run, sql
+from python_jobs import backfill, build, check, docs, gate, land, quarantine, reconcile, run, sql
 from python_jobs.console import err
 from python_jobs.dbt_runner import DataTestsFailed
 from python_jobs.errors import DistrictError, explain
@@ -50,6 +50,7 @@ app.command("backfill")(backfill.command)
 app.command("quarantine")(quarantine.command)
 app.command("gate")(gate.command)
 app.command("build")(build.command)
+app.command("reconcile")(reconcile.command)
 app.command("sql")(sql.command)
 app.command("docs")(docs.command)
 app.command("check")(check.command)

@@ -19,7 +19,8 @@ from python_jobs.landing.files import open_files, read_files
 from python_jobs.landing.oneroster import other_files, read_parts
 from python_jobs.landing.oneroster_checks import Checks
 from python_jobs.landing.quarantine import record
-from python_jobs.landing.raw import Landed, Part, land_batch
+from python_jobs.landing.raw import Batch, Landed, Part, land_batch
+from python_jobs.landing.source_totals import count_source
 from python_jobs.landing.synthetic import District, batches
 from python_jobs.landing.synthetic import night as next_night
 from python_jobs.quarantine import show_rules
@@ -166,6 +167,12 @@ def _land_bundle(
     with progress(f"Landing {bundle.name}"):
         checks = Checks(spark, bundle)
         parts = read(checks)
+        totals = count_source(checks, implicit_deletes=implicit_deletes)
+
+        def keep(batch: Batch) -> None:
+            record(spark, batch, checks)
+            totals.write(spark, batch)
+
         return land_batch(
             spark,
             parts if implicit_deletes else [replace(one, is_complete=False) for one in parts],
@@ -175,7 +182,7 @@ def _land_bundle(
             parameters={"bundle": bundle.name, "version": bundle.version},
             others=other_files(checks),
             accept_mass_delete=accept_mass_delete,
-            on_landed=lambda batch: record(spark, batch, checks),
+            on_landed=keep,
         )
 
 

@@ -884,9 +884,8 @@ def _line_items(tables: _Tables, items: DataFrame) -> DataFrame:
 
 def _results(tables: _Tables) -> DataFrame:
     """Each result beside its line item, which may have landed before."""
-    items = tables.make(_assignments).select(
-        "id", "course_id", "term_id", "points_possible", "is_homework"
-    )
+    items = tables.make(_assignments).where("is_active or course_id is not null")
+    items = items.select("id", "course_id", "term_id", "points_possible", "is_homework")
     is_bulk = tables.bundle.is_bulk("lineItems")
     if not is_bulk and tables.checks.is_landed("assignments"):
         landed = tables.spark.table("raw.assignments").select(*items.columns)
@@ -975,7 +974,7 @@ def _homeworks(tables: _Tables) -> DataFrame:
 
 def _landed_results(tables: _Tables) -> DataFrame:
     """Results landed before, with what their line items, which come now, give them."""
-    items = tables.make(_assignments)
+    items = tables.make(_assignments).where("is_active or course_id is not null")
     if tables.checks.is_landed("assignments"):
         items = items.unionByName(tables.make(_landed_assignments).select(*items.columns))
     items = items.selectExpr(

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from python_jobs.errors import DistrictError
+from python_jobs.landing.source_totals import create_source_totals
 from python_jobs.schemas import ENTITIES, LANDING_COLUMNS, columns
 
 BATCH_COLUMNS = {
@@ -152,6 +153,7 @@ def land_batch(
     (accept_mass_delete lets them); nothing is written then.
     """
     new = _create_raw_tables(spark, later=["batches", *(part.entity for part in parts)])
+    create_source_totals(spark)
     log = json.dumps(dict(parameters or {}), sort_keys=True)
     last = (None, None) if "batches" in new else _last_batch(spark, source_system)
     batch = _next_batch(*last, source_system, kind, as_of, log)

@@ -19,6 +19,7 @@ MAY_READ = {
     "core": {"staging", "snapshots", "reference", "core"},
     "intermediate": {"core", "intermediate", "kpi", "reference"},  # steps of the marts
     "kpi": {"core", "intermediate", "kpi", "reference"},
+    "quality": {"source", "staging", "core", "intermediate", "kpi", "quality"},  # compares them
 }
 
 
@@ -61,7 +62,10 @@ def test_marts_are_under_contract_and_their_keys_are_tested(
         if node.resource_type == "test" and node.name.startswith("rows_hold")
     }
     for model in models:
-        if layer(model) in ("core", "intermediate", "kpi") and model.config.materialized != "view":
+        if (
+            layer(model) in ("core", "intermediate", "kpi", "quality")
+            and model.config.materialized != "view"
+        ):
             assert model.config.contract.enforced, model.name
             assert model.unique_id in tested, model.name
 
@@ -77,7 +81,7 @@ def test_every_raw_entity_is_a_source_and_landings_are_watched_for_freshness(
     nodes: dict[str, Any],
 ) -> None:
     sources = {node.name: node for node in nodes.values() if node.resource_type == "source"}
-    assert set(sources) == {*ENTITIES, "batches"}
+    assert set(sources) == {*ENTITIES, "batches", "source_totals"}
     # A row that has not changed keeps its landed_at; only the log of landings tells a stale feed.
     assert sources["batches"].freshness.warn_after.count
     assert sources["batches"].loaded_at_field == "landed_at"

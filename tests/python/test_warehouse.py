@@ -50,6 +50,14 @@ def test_marts_answer_for_the_whole_district(warehouse: SparkSession) -> None:
     assert {tuple(row) for row in schools.collect()} == {tuple(row) for row in raw.collect()}
 
 
+def test_raw_core_and_marts_reconcile_without_files(warehouse: SparkSession) -> None:
+    totals = warehouse.table("quality.reconciliation").collect()
+    assert {total.measure for total in totals} == {
+        "students", "enrollments", "assignments", "results", "points", "percents",
+    }  # fmt: skip
+    assert all(total.is_explained and total.source_amount is None for total in totals)
+
+
 def test_sql_answers_people_and_scripts(
     warehouse: SparkSession, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
