@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from python_jobs import build, check, docs, land, quarantine, run, sql
+from python_jobs import build, check, docs, export, land, quarantine, run, sql
 from python_jobs.console import err
 from python_jobs.dbt_runner import DataTestsFailed
 from python_jobs.errors import DistrictError, explain
@@ -46,6 +46,7 @@ def settings(
 
 app.command("run")(run.command)
 app.add_typer(land.app, name="land")
+app.add_typer(export.app, name="export")
 app.command("quarantine")(quarantine.command)
 app.command("build")(build.command)
 app.command("sql")(sql.command)

@@ -15,7 +15,13 @@ from pyspark.sql import functions as F
 
 from python_jobs.landing.bundle import Bundle
 from python_jobs.landing.oneroster_checks import PARALLEL_READS, Checks
-from python_jobs.landing.oneroster_files import ENTITY_OF, columns_of, empty_file, our_role
+from python_jobs.landing.oneroster_files import (
+    ENTITY_OF,
+    columns_of,
+    empty_file,
+    other_role,
+    our_role,
+)
 from python_jobs.landing.raw import Landed, Part
 
 # Files whose rows only add to those of an entity.
@@ -34,6 +40,9 @@ ADDS_TO = {
     "classResources": "contents",
     "courseResources": "contents",
 }
+SCORE_SCALE_KEYS = {
+    f"scoreScale.{name}" for name in ("sourcedId", "title", "type", "scoreScaleValue")
+}
 # What else than its own columns a file gives to the metadata of an entity's rows.
 METADATA_KEYS = {
     "users": {"role", "grades"},
@@ -41,8 +50,8 @@ METADATA_KEYS = {
     "userProfiles": {"userProfileSourcedIds"},
     "courses": {"course.title"},
     "categories": {"category.weight"},
-    "scoreScales": {"scoreScale.title", "scoreScale.scoreScaleValue"},
-    "lineItemScoreScales": {"scoreScale.title", "scoreScale.scoreScaleValue"},
+    "scoreScales": SCORE_SCALE_KEYS,
+    "lineItemScoreScales": SCORE_SCALE_KEYS,
     "resultScoreScales": {"scoreScaleSourcedId"},
 }
 # Which columns of an entity's rows name the row of its main file that they are made of.
@@ -267,7 +276,7 @@ def _affiliations(tables: _Tables) -> DataFrame:
                 endDate as end_date,
                 is_active, updated_at,
                 map_concat(
-                    metadata, {_entry("role", f"if({our_role('role')} is null, role, null)")}
+                    metadata, {_entry("role", other_role("role"))}
                 ) as metadata
             from {{roles}}
             """,
@@ -338,6 +347,14 @@ def _roles_of_users(tables: _Tables) -> DataFrame:
                 roles.is_active
             from {{roles}} as roles
             left join {{users}} as users on roles.userSourcedId = users.id
+            union all
+            -- Who belongs to no org has no row in roles.csv; our own export says the role here.
+            select
+                users.id, {our_role("users.role")}, struct(false, true, true, users.id),
+                users.role, null, true
+            from {{users}} as users
+            left anti join {{roles}} as roles on users.id = roles.userSourcedId and roles.is_active
+            where users.role is not null
         )
 
         select
@@ -415,7 +432,7 @@ def _users(tables: _Tables) -> DataFrame:
             )) || map_entries(map_concat(
                 users.metadata,
                 {_entry("userProfileSourcedIds", "profiles.profile_ids")},
-                {_entry("role", "if(roles.role is null, roles.source_role, null)")},
+                {_entry("role", other_role("roles.source_role"))},
                 {_entry("grades", several_grades)}
             ))) as metadata
         from {{users}} as users
@@ -623,7 +640,7 @@ def _enrollments(tables: _Tables) -> DataFrame:
             endDate as end_date,
             is_active, updated_at,
             map_concat(
-                metadata, {_entry("role", f"if({our_role('role')} is null, role, null)")}
+                metadata, {_entry("role", other_role("role"))}
             ) as metadata
         from {{enrollments}}
         """,
@@ -637,8 +654,7 @@ def _assignments(tables: _Tables) -> DataFrame:
         with scales as (
             select
                 links.lineItemSourcedId as line_item_id,
-                min_by(scales.title, links.id) as title,
-                min_by(scales.scoreScaleValue, links.id) as pairs
+                min_by(struct(scales.*), links.id) as scale
             from {{links}} as links
             inner join {{scales}} as scales on links.scoreScaleSourcedId = scales.id
             where links.is_active
@@ -659,8 +675,10 @@ def _assignments(tables: _Tables) -> DataFrame:
             map_concat(
                 items.metadata,
                 {_entry("category.weight", "categories.weight")},
-                {_entry("scoreScale.title", "scales.title")},
-                {_entry("scoreScale.scoreScaleValue", "scales.pairs")}
+                {_entry("scoreScale.sourcedId", "scales.scale.id")},
+                {_entry("scoreScale.title", "scales.scale.title")},
+                {_entry("scoreScale.type", "scales.scale.type")},
+                {_entry("scoreScale.scoreScaleValue", "scales.scale.scoreScaleValue")}
             ) as metadata
         from {{items}} as items
         left join {{categories}} as categories on items.categorySourcedId = categories.id

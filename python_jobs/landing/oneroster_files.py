@@ -103,6 +103,8 @@ ROLES = {
         "teacher",
     )
 }
+# What our own export writes for an affiliation without a role.
+NO_ROLE = "ext:unknown"
 # The words a column may hold, in lower case; those of LENIENT columns only count as empty.
 WORDS = {
     "orgs.type": ("department", "school", "district", "local", "state", "national"),
@@ -268,3 +270,8 @@ def our_role(column: str) -> str:
     """Return SQL for our word of a OneRoster role; null for `ext:` and other words."""
     pairs = ", ".join(f"'{theirs}', '{ours}'" for theirs, ours in ROLES.items())
     return f"try_element_at(map({pairs}), lower(trim({column})))"
+
+
+def other_role(column: str) -> str:
+    """Return SQL for a OneRoster role that we have no word for; else null."""
+    return f"if({our_role(column)} is null, nullif({column}, '{NO_ROLE}'), null)"
