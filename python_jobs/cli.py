@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from python_jobs import backfill, build, check, docs, gate, land, quarantine, reconcile, run, sql
+from python_jobs import (
+    backfill,
+    build,
+    check,
+    docs,
+    export,
+    gate,
+    land,
+    quarantine,
+    reconcile,
+    run,
+    sql,
+)
 from python_jobs.console import err
 from python_jobs.dbt_runner import DataTestsFailed
 from python_jobs.errors import DistrictError, explain
@@ -47,6 +59,7 @@ def settings(
 app.command("run")(run.command)
 app.add_typer(land.app, name="land")
 app.command("backfill")(backfill.command)
+app.add_typer(export.app, name="export")
 app.command("quarantine")(quarantine.command)
 app.command("gate")(gate.command)
 app.command("build")(build.command)

@@ -20,6 +20,7 @@ from python_jobs.landing.oneroster_files import (
     columns_of,
     empty_file,
     joint_id,
+    other_role,
     our_role,
 )
 from python_jobs.landing.raw import Landed, Part
@@ -42,15 +43,18 @@ ADDS_TO = {
     "courseResources": "contents",
     "demographic_flags": "users",
 }
+SCORE_SCALE_KEYS = {
+    f"scoreScale.{name}" for name in ("sourcedId", "title", "type", "scoreScaleValue")
+}
 # What else than its own columns a file gives to the metadata of an entity's rows.
 METADATA_KEYS = {
     "users": {"role", "grades"},
     "demographics": {"demographics"},
     "userProfiles": {"userProfileSourcedIds"},
-    "courses": {"course.title"},
+    "courses": {"course.title", "course.subjects", "course.grades"},
     "categories": {"category.weight"},
-    "scoreScales": {"scoreScale.title", "scoreScale.scoreScaleValue"},
-    "lineItemScoreScales": {"scoreScale.title", "scoreScale.scoreScaleValue"},
+    "scoreScales": SCORE_SCALE_KEYS,
+    "lineItemScoreScales": SCORE_SCALE_KEYS,
     "resultScoreScales": {"scoreScaleSourcedId"},
 }
 # Which columns of an entity's rows name the row of its main file that they are made of.
@@ -60,6 +64,10 @@ LANDED_BEFORE = "(landed before)"
 # Columns of users that other files than the users' own give.
 DEMOGRAPHICS = ("birth_date", "sex", "race_ethnicity")
 FLAGS = ("is_english_learner", "has_iep", "is_economically_disadvantaged")
+# SQL over a raw course's metadata: the subject that its catalogue course gives.
+CATALOGUE_SUBJECT = (
+    "coalesce(get(split(metadata['course.subjects'], ','), 0), metadata['course.title'])"
+)
 RACES = {
     "americanIndianOrAlaskaNative": "american_indian",
     "asian": "asian",
@@ -332,7 +340,7 @@ def _affiliations(tables: _Tables) -> DataFrame:
                 endDate as end_date,
                 is_active, updated_at,
                 map_concat(
-                    metadata, {_entry("role", f"if({our_role('role')} is null, role, null)")}
+                    metadata, {_entry("role", other_role("role"))}
                 ) as metadata
             from {{roles}}
             """,
@@ -381,7 +389,8 @@ def _roles_of_users(tables: _Tables) -> DataFrame:
                 array_compact(array({our_role("role")})) as roles,
                 {our_role("role")} as role,
                 role as source_role,
-                get(orgSourcedIds, 0) as school_id
+                get(orgSourcedIds, 0) as school_id,
+                orgSourcedIds as school_ids
             from {{users}}
             """,
             users=tables.file("users"),
@@ -403,6 +412,14 @@ def _roles_of_users(tables: _Tables) -> DataFrame:
                 roles.is_active
             from {{roles}} as roles
             left join {{users}} as users on roles.userSourcedId = users.id
+            union all
+            -- Who belongs to no org has no row in roles.csv; our own export says the role here.
+            select
+                users.id, {our_role("users.role")}, struct(false, true, true, users.id),
+                users.role, null, true
+            from {{users}} as users
+            left anti join {{roles}} as roles on users.id = roles.userSourcedId and roles.is_active
+            where users.role is not null
         )
 
         select
@@ -410,12 +427,13 @@ def _roles_of_users(tables: _Tables) -> DataFrame:
             array_sort(collect_set(role) filter (where is_active)) as roles,
             min_by(role, rank) as role,
             min_by(source_role, rank) as source_role,
-            min_by(org_id, rank) as school_id
+            min_by(org_id, rank) as school_id,
+            collect_set(org_id) filter (where is_active) as school_ids
         from ranked
         group by user_id
         """,
         roles=_roles(tables),
-        users=tables.file("users").select("id", "primaryOrgSourcedId"),
+        users=tables.file("users").select("id", "role", "primaryOrgSourcedId"),
     )
 
 
@@ -508,7 +526,7 @@ def _users(tables: _Tables) -> DataFrame:
             )) || map_entries(map_concat(
                 users.metadata,
                 {_entry("userProfileSourcedIds", "profiles.profile_ids")},
-                {_entry("role", "if(roles.role is null, roles.source_role, null)")},
+                {_entry("role", other_role("roles.source_role"))},
                 {_entry("grades", several_grades)}
             ))) as metadata
         from {{users}} as users
@@ -539,7 +557,10 @@ def _landed_users(tables: _Tables) -> DataFrame:
             if({has_roles}, roles.role, users.role) as role,
             if(
                 {has_roles},
-                coalesce(users.metadata['primaryOrgSourcedId'], roles.school_id),
+                if(
+                    array_contains(roles.school_ids, users.school_id),
+                    users.school_id, roles.school_id
+                ),
                 users.school_id
             ) as school_id,
             {demographics},
@@ -719,7 +740,11 @@ def _landed_courses(tables: _Tables) -> DataFrame:
         catalogue.alias("courseSourcedId"),
         F.col("school_id").alias("schoolSourcedId"),
         F.col("term_ids").alias("termSourcedIds"),
-        *[F.split(F.col("metadata")[name], ", *").alias(name) for name in ("grades", "subjects")],
+        # What equals the catalogue is taken to come from it.
+        F.expr(
+            "if(array_join(grade_levels, ',') <=> metadata['course.grades'], null, grade_levels)"
+        ).alias("grades"),
+        F.expr(f"if(subject <=> {CATALOGUE_SUBJECT}, null, array(subject))").alias("subjects"),
         "is_active",
         F.lit(None).cast("timestamp").alias("updated_at"),
         tables.without_keys("metadata", "courses").alias("metadata"),
@@ -729,6 +754,7 @@ def _landed_courses(tables: _Tables) -> DataFrame:
 
 def _sections(tables: _Tables, classes: DataFrame) -> DataFrame:
     """Return classes, in the columns of the file, as rows of the raw courses."""
+    course_grades = f"transform(titled.course_grades, grade -> {_grade_level('grade')})"
     frame = tables.sql(
         f"""
         with titled as (
@@ -759,13 +785,16 @@ def _sections(tables: _Tables, classes: DataFrame) -> DataFrame:
             titled.schoolSourcedId as school_id,
             teachers.teacher_id,
             titled.termSourcedIds as term_ids,
-            transform(
-                if(size(titled.grades) > 0, titled.grades, titled.course_grades),
-                grade -> {_grade_level("grade")}
+            if(
+                size(titled.grades) > 0,
+                transform(titled.grades, grade -> {_grade_level("grade")}), {course_grades}
             ) as grade_levels,
             titled.is_active, titled.updated_at,
             map_concat(
-                titled.metadata, {_entry("course.title", "titled.course_title")}
+                titled.metadata,
+                {_entry("course.title", "titled.course_title")},
+                {_entry("course.subjects", "nullif(array_join(course_subjects, ','), '')")},
+                {_entry("course.grades", f"nullif(array_join({course_grades}, ','), '')")}
             ) as metadata
         from titled
         left join {{teachers}} as teachers on titled.id = teachers.course_id
@@ -795,7 +824,7 @@ def _enrollments(tables: _Tables) -> DataFrame:
             endDate as end_date,
             is_active, updated_at,
             map_concat(
-                metadata, {_entry("role", f"if({our_role('role')} is null, role, null)")}
+                metadata, {_entry("role", other_role("role"))}
             ) as metadata
         from {{enrollments}}
         """,
@@ -839,8 +868,7 @@ def _line_items(tables: _Tables, items: DataFrame) -> DataFrame:
         with scales as (
             select
                 links.lineItemSourcedId as line_item_id,
-                min_by(scales.title, links.id) as title,
-                min_by(scales.scoreScaleValue, links.id) as pairs
+                min_by(struct(scales.*), links.id) as scale
             from {{links}} as links
             inner join {{scales}} as scales on links.scoreScaleSourcedId = scales.id
             where links.is_active
@@ -861,8 +889,10 @@ def _line_items(tables: _Tables, items: DataFrame) -> DataFrame:
             map_concat(
                 items.metadata,
                 {_entry("category.weight", "categories.weight")},
-                {_entry("scoreScale.title", "scales.title")},
-                {_entry("scoreScale.scoreScaleValue", "scales.pairs")}
+                {_entry("scoreScale.sourcedId", "scales.scale.id")},
+                {_entry("scoreScale.title", "scales.scale.title")},
+                {_entry("scoreScale.type", "scales.scale.type")},
+                {_entry("scoreScale.scoreScaleValue", "scales.scale.scoreScaleValue")}
             ) as metadata
         from {{items}} as items
         left join {{categories}} as categories on items.categorySourcedId = categories.id

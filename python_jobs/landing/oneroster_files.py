@@ -26,14 +26,14 @@ FORMAT = {
         "schoolYearSourcedId title courseCode grades:list orgSourcedId subjects:list subjectCodes"
     ),
     "classes": (
-        "title grades:list+ courseSourcedId+ classCode+ classType+ location+ schoolSourcedId! "
-        "termSourcedIds:list subjects:list+ subjectCodes+ periods+"
+        "title grades:list courseSourcedId+ classCode+ classType+ location+ schoolSourcedId! "
+        "termSourcedIds:list subjects:list subjectCodes+ periods+"
     ),
     "users": (
         "enabledUser+ orgSourcedIds:list role username userIds+ givenName familyName "
         "middleName+ identifier+ email sms+ phone agentSourcedIds:list grades:list "
         "userMasterIdentifier+ preferredGivenName+ preferredMiddleName+ preferredFamilyName+ "
-        "primaryOrgSourcedId+ pronouns+"
+        "primaryOrgSourcedId pronouns+"
     ),
     "roles": (
         "userSourcedId! roleType role! beginDate:date endDate:date orgSourcedId! "
@@ -129,6 +129,8 @@ ROLES = {
         "teacher",
     )
 }
+# What our own export writes for an affiliation without a role.
+NO_ROLE = "ext:unknown"
 # The words a column may hold, in lower case; those of LENIENT columns only count as empty.
 WORDS = {
     "orgs.type": ("department", "school", "district", "local", "state", "national"),
@@ -321,3 +323,8 @@ def our_role(column: str) -> str:
     """Return SQL for our word of a OneRoster role; null for `ext:` and other words."""
     pairs = ", ".join(f"'{theirs}', '{ours}'" for theirs, ours in ROLES.items())
     return f"try_element_at(map({pairs}), lower(trim({column})))"
+
+
+def other_role(column: str) -> str:
+    """Return SQL for a OneRoster role that we have no word for; else null."""
+    return f"if({our_role(column)} is null, nullif({column}, '{NO_ROLE}'), null)"

@@ -26,6 +26,8 @@ MAX_RECORD_LINES = 2_000
 MAX_RECORD_CHARACTERS = 16 * 2**20
 _CHUNK_ROWS = 50_000
 _CHUNK_CHARACTERS = 32 * 2**20
+# What OneRoster has no column for: our own export writes it under this name.
+EXPORTED = "metadata.raw."
 _DELIMITERS = ",;\t"
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
@@ -77,7 +79,7 @@ class CsvFile:
             )
         self.delimiter = "," if "," in first else max(_DELIMITERS, key=first.count)
         header = next((one.values for one in self._records() if not one.fault), [])
-        self.header = [name.strip() for name in header]
+        self.header = [_column_name(name) for name in header]
 
     @property
     def size(self) -> int:
@@ -138,9 +140,13 @@ class CsvFile:
 
     def _is_header(self, record: Record) -> bool:
         return (
-            record.values[0].strip() == self.header[0]
-            and [value.strip() for value in record.values] == self.header
+            _column_name(record.values[0]) == self.header[0]
+            and [_column_name(value) for value in record.values] == self.header
         )
+
+
+def _column_name(text: str) -> str:
+    return text.strip().removeprefix(EXPORTED)
 
 
 class ParquetFile:
