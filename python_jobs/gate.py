@@ -64,7 +64,8 @@ def check_raw(*, everything: bool = False) -> list[Checked]:
     Raises GateStopped when rows break a rule that stops the build.
     """
     spark = get_spark()
-    marks, up_to = _marks(spark)
+    is_first = not spark.catalog.tableExists(GATE)
+    marks, up_to = _marks(spark, is_first=is_first)
     if everything:
         marks = dict.fromkeys(ENTITIES)
     if not marks:
@@ -72,7 +73,7 @@ def check_raw(*, everything: bool = False) -> list[Checked]:
     with progress("Checking raw"):
         checked = _check(spark, marks)
         now = datetime.now(UTC).replace(tzinfo=None)
-        _record(spark, checked, now, up_to)
+        _record(spark, checked, now, up_to, is_first=is_first)
         if any(one.row_count for one in checked):
             write_page(PAGE, checked, open_faults(spark), now)
     _stop(checked)
@@ -82,7 +83,7 @@ def check_raw(*, everything: bool = False) -> list[Checked]:
 
 
 def show(checked: Sequence[Checked]) -> None:
-    """Print one line per table, and where the page is."""
+    """Print one line per table."""
     if not any(one.row_count for one in checked):
         err.print("Nothing has landed since the gate last opened; --all checks every row.")
         return
@@ -98,27 +99,28 @@ def show(checked: Sequence[Checked]) -> None:
     print_table("The gate is open", ["entity", "rows", "expectations", "warnings"], rows)
 
 
-def _marks(spark: SparkSession) -> tuple[dict[str, int | None], int]:
+def _marks(spark: SparkSession, *, is_first: bool) -> tuple[dict[str, int | None], int]:
     """Return the entities with batches to check, and the last batch of all.
 
     Each entity with its last batch that passed, None before its first.
     """
-    if not spark.catalog.tableExists(GATE):
-        body = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-        spark.sql("create schema if not exists quality")
-        spark.sql(f"create table if not exists {GATE} ({body}) using delta")
+    passed = (
+        "select null as entity, null as batch_id"
+        if is_first
+        else f"""
+        select entity, max(up_to_batch_id) as batch_id
+        from {GATE}
+        group by entity, run_id
+        having bool_and(is_passed or severity = 'warn')
+        """
+    )
     rows = spark.sql(
         f"""
-        with runs as (
-            select entity, max(up_to_batch_id) as batch_id
-            from {GATE}
-            group by entity, run_id
-            having bool_and(is_passed or severity = 'warn')
-        ),
+        with passed as ({passed}),
 
         marks as (
             select entity, max(batch_id) as batch_id
-            from runs
+            from passed
             group by entity
         ),
 
@@ -175,7 +177,9 @@ def _check(spark: SparkSession, marks: Mapping[str, int | None]) -> list[Checked
         raw.release()
 
 
-def _record(spark: SparkSession, checked: Sequence[Checked], now: datetime, up_to: int) -> None:
+def _record(
+    spark: SparkSession, checked: Sequence[Checked], now: datetime, up_to: int, *, is_first: bool
+) -> None:
     """Write down every result; an entity that was not stopped begins at `up_to` next time."""
     results = [
         (
@@ -194,7 +198,12 @@ def _record(spark: SparkSession, checked: Sequence[Checked], now: datetime, up_t
         for result in one.results
     ]
     schema = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-    spark.createDataFrame(results, schema).coalesce(1).writeTo(GATE).append()
+    table = spark.createDataFrame(results, schema).coalesce(1).writeTo(GATE)
+    if is_first:
+        spark.sql("create schema if not exists quality")
+        table.using("delta").createOrReplace()
+    else:
+        table.append()
 
 
 def _stop(checked: Sequence[Checked]) -> None:

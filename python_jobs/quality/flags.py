@@ -2,7 +2,7 @@
 
 from functools import reduce
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from python_jobs.landing.oneroster_checks import all_roles, landed_roles, school_dates
@@ -35,11 +35,8 @@ class RawRows:
         after: only rows of later batches; None: all. A flag is true where the row breaks the rule,
         else null. The frame is kept, for it is read several times.
         """
-        raw = self.spark.table(f"raw.{entity}")
-        rows = raw.where("is_active")
-        if after is not None:
-            rows = rows.where(f"coalesce(batch_id > {after}, true)")
-        joins = [(self._copies(raw, rows, after), "id", "_id")]
+        rows = self._rows(entity, after)
+        joins = []
         if entity == "enrollments":
             roles = all_roles(landed_roles(self.spark)).toDF("_role_of", ROLES_OF_USER)
             joins.append((roles, "user_id", "_role_of"))
@@ -62,13 +59,16 @@ class RawRows:
         for frame in self._kept:
             frame.unpersist()
 
-    def _copies(self, raw: DataFrame, rows: DataFrame, after: int | None) -> DataFrame:
-        """Return the ids that more than one row of the table has, of those that `rows` have."""
-        ids = raw.select("id")
+    def _rows(self, entity: str, after: int | None) -> DataFrame:
+        """Return the active rows of batches after that one, with how many rows have their id."""
+        rows = self.spark.table(f"raw.{entity}")
+        is_new = F.lit(True)
         if after is not None:
-            ids = ids.join(rows.select("id"), "id", "left_semi")
-        counted = ids.groupBy("id").agg(F.count("*").alias(COPIES)).where(f"{COPIES} > 1")
-        return counted.withColumnRenamed("id", "_id")
+            is_new = F.expr(f"coalesce(batch_id > {after}, true)")
+            new = rows.where(is_new).select(F.col("id").alias("_new_id"))
+            rows = rows.join(new, F.col("id").eqNullSafe(F.col("_new_id")), "left_semi")
+        copies = F.count("id").over(Window.partitionBy("id"))
+        return rows.withColumn(COPIES, copies).where(is_new & F.col("is_active"))
 
     def _keep(self, frame: DataFrame) -> DataFrame:
         self._kept.append(frame.persist())
