@@ -13,6 +13,7 @@ from python_jobs.land import (
     Scale,
     Seed,
     SyntheticPreset,
+    land_files,
     land_oneroster,
     land_synthetic,
     show,
@@ -24,6 +25,9 @@ def command(
     oneroster: Annotated[
         Path | None, typer.Option(help="Land this OneRoster bundle (zip or folder).")
     ] = None,
+    files: Annotated[
+        Path | None, typer.Option(help="Land the district's own files too (file or folder).")
+    ] = None,
     as_of: AsOf = None,
     preset: SyntheticPreset = "demo",
     scale: Scale = None,
@@ -31,9 +35,11 @@ def command(
 ) -> None:
     """Land, build, test and document: a OneRoster bundle, or else a synthetic district."""
     if oneroster:
-        landed = land_oneroster(oneroster, as_of, snapshot=False)
+        landed = land_oneroster(oneroster, as_of, snapshot=files is not None)
     else:
-        landed = land_synthetic(preset, scale, seed, snapshot=False)
+        landed = land_synthetic(preset, scale, seed, snapshot=files is not None)
+    if files:
+        landed += land_files(files, as_of, snapshot=False)
     build()
     docs(PAGE)
     show(landed)

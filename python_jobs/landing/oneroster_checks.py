@@ -47,9 +47,17 @@ LEVELS = (
 REFERENCES = {
     "orgs": {"parentSourcedId": "orgs?"},
     "academicSessions": {"parentSourcedId": "academicSessions?"},
-    "users": {"primaryOrgSourcedId": "orgs?"},
+    "users": {
+        "primaryOrgSourcedId": "orgs?",
+        "orgSourcedIds": "orgs?",
+        "agentSourcedIds": "users?",
+    },
     "roles": {"userSourcedId": "users", "orgSourcedId": "orgs"},
-    "classes": {"schoolSourcedId": "orgs", "courseSourcedId": "courses?"},
+    "classes": {
+        "schoolSourcedId": "orgs",
+        "courseSourcedId": "courses?",
+        "termSourcedIds": "academicSessions?",
+    },
     "demographics": {"id": "users"},
     "userProfiles": {"userSourcedId": "users"},
     "enrollments": {
@@ -246,7 +254,10 @@ class Checks:
             if known is None:
                 continue
             is_lenient = target.endswith("?")
-            frame = _with_reference(frame, column, known)
+            if column in columns_of(file) and columns_of(file)[column].type == "list":
+                frame = _with_references(frame, column, known)
+            else:
+                frame = _with_reference(frame, column, known)
             rule = "unknown_reference" if is_lenient else "orphan"
             broken = condition(rule, column=f"`{column}`", known=f"_{column}.id")
             fault = f"if({broken}, '{rule}:{_shown(file, column)}', null)"
@@ -410,6 +421,17 @@ def _with_reference(frame: DataFrame, column: str, known: DataFrame) -> DataFram
     row = F.struct(*known.columns).alias(f"_{column}")
     right = known.select(F.col("id").alias(f"_{column}_id"), row)
     return frame.join(right, F.col(column) == F.col(f"_{column}_id"), "left").drop(f"_{column}_id")
+
+
+def _with_references(frame: DataFrame, column: str, known: DataFrame) -> DataFrame:
+    """As `_with_reference` for a list: the id is null when any of its items is of no row."""
+    items = frame.select(LINE, RETRY, F.explode(column).alias("_item"))
+    unknown = items.join(known.select("id"), F.col("_item") == F.col("id"), "left_anti")
+    unknown = unknown.select(LINE, RETRY).distinct().withColumn("_is_unknown", F.lit(True))
+    row = F.struct(F.when(F.col("_is_unknown").isNull(), "known").alias("id"))
+    return (
+        frame.join(unknown, [LINE, RETRY], "left").withColumn(f"_{column}", row).drop("_is_unknown")
+    )
 
 
 def _shown(file: str, column: str) -> str:

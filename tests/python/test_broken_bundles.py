@@ -115,6 +115,11 @@ CASES: list[tuple[str, str, Faults]] = [
     ("orgs", "{},,,,school,,", ("missing_value:name",)),
     ("classes", "{},,,C,,c1,,scheduled,,gone,t1,,,,", ("orphan:schoolSourcedId",)),
     ("classes", "{},,,C,,gone,,Scheduled,,00001,t1,,,,", ("?unknown_reference:courseSourcedId",)),
+    (
+        "classes",
+        '{},,,C,,c1,,scheduled,,00001,"t1,t9",,,,',
+        ("?unknown_reference:termSourcedIds",),
+    ),
     ("lineItems", "{},,,L,,2026-09-01,2026-09-08,999,h,t1,0,10", ("orphan:classSourcedId",)),
     (
         "lineItems",
