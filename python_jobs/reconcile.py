@@ -11,6 +11,7 @@ from python_jobs.build import fit_to_raw
 from python_jobs.console import err, out, print_table
 from python_jobs.dbt_runner import DataTestsFailed, run_dbt
 from python_jobs.errors import DistrictError
+from python_jobs.gate import check_raw
 from python_jobs.spark import get_spark
 
 TABLE = "quality.reconciliation"
@@ -77,6 +78,7 @@ def refresh(spark: SparkSession) -> None:
         return
     if is_built:
         err.print("The marts are older than the last landing; they are built first.")
+    check_raw()
     run_dbt(["build", *WITHOUT_TESTS, "--select", "+reconciliation"], title="Building")
 
 

@@ -777,10 +777,10 @@ def _sections(tables: _Tables, classes: DataFrame) -> DataFrame:
                 get(titled.subjects, 0), get(titled.course_subjects, 0), titled.course_title
             ) as subject,
             case
-                when titled.titles rlike '(?<!Pre[- ])\\b(AP|IB)\\b' then 'ap'
+                when titled.titles rlike '(?<!Pre[- ])\\\\b(AP|IB)\\\\b' then 'ap'
                 when titled.titles rlike
                     '(?i)advanced placement|international baccalaureate' then 'ap'
-                when titled.titles rlike '(?i)\\bhono(u)?rs\\b' then 'honors'
+                when titled.titles rlike '(?i)\\\\bhono(u)?rs\\\\b' then 'honors'
             end as level,
             titled.schoolSourcedId as school_id,
             teachers.teacher_id,

@@ -2,12 +2,11 @@
 
 import csv
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bundles import BUNDLE_1_1, Files, write_bundle
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
@@ -51,7 +50,8 @@ def mutated(mutations: list[tuple[str, int, int | None, str]]) -> Files:
 
 
 @settings(
-    max_examples=5,
+    max_examples=4,
+    phases=[Phase.generate],  # to shrink an example takes hundreds of landings
     deadline=None,
     derandomize=True,
     database=None,
@@ -62,7 +62,6 @@ def test_no_row_of_a_broken_bundle_is_lost(
     empty_warehouse: SparkSession, mutations: list[tuple[str, int, int | None, str]]
 ) -> None:
     spark = empty_warehouse
-    before = datetime.now(UTC) - timedelta(days=1)
     with TemporaryDirectory() as folder:
         bundle = write_bundle(Path(folder), mutated(mutations))
         # Landed holds the law itself: read + released = landed + unchanged + ended + rejected.
@@ -70,16 +69,14 @@ def test_no_row_of_a_broken_bundle_is_lost(
     rejected = Counter(
         row.file
         for row in spark.table("quality.quarantine")
-        .where(f"last_seen > timestamp '{before:%Y-%m-%d}' and status = 'open'")
-        .select("file", "line", "last_batch_id")
-        .where("last_batch_id = (select max(batch_id) from raw.batches)")
+        .where("status = 'open' and last_batch_id = (select max(batch_id) from raw.batches)")
+        .select("file", "line")
         .distinct()
         .collect()
     )
-    of_files = {one.file.removesuffix(".csv"): one for one in landed if one.rows_read}
+    of_files = {(one.file, one.entity): one for one in landed}
     for file in FILES:
-        one = of_files[file]
+        one = of_files[f"{file}.csv", ENTITY_OF[file]]
         assert one.rows_rejected == rejected[file], file
-        sound = one.rows_landed + one.rows_unchanged
-        in_raw = spark.table(f"raw.{ENTITY_OF[file]}").where("is_active").count()
-        assert sound <= in_raw or one.rows_missing, file
+        landed_ids = spark.table(f"raw.{ENTITY_OF[file]}").where("id is not null").count()
+        assert one.rows_landed + one.rows_unchanged <= landed_ids, file

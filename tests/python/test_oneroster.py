@@ -90,6 +90,8 @@ def test_section_takes_level_subject_and_grades_from_its_course(rows_1_1: Rows) 
         "periods": "3",
         "metadata.room": "R7",
         "course.title": "Biology",
+        "course.subjects": "Science",
+        "course.grades": "09,10",
     }
 
 
