@@ -28,4 +28,4 @@ lock:  # after a change of the dependencies in pyproject.toml
 	    --python-version 3.11 --no-annotate --no-header --upgrade -o requirements.lock
 
 clean:
-	@rm -rf target logs reports .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf target logs reports .hypothesis .mypy_cache .pytest_cache .ruff_cache

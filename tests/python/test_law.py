@@ -50,7 +50,7 @@ def mutated(mutations: list[tuple[str, int, int | None, str]]) -> Files:
 
 
 @settings(
-    max_examples=4,
+    max_examples=3,
     phases=[Phase.generate],  # to shrink an example takes hundreds of landings
     deadline=None,
     derandomize=True,
