@@ -3,7 +3,7 @@
 {% macro performance(grain, entity) -%}
 with kpi_values as (
     select * from {{ ref('kpi_values') }}
-    where grain = '{{ grain }}'
+    where grain = '{{ grain }}' and subgroup_type = 'all'
 ),
 
 previous_terms as (
@@ -37,6 +37,8 @@ performance as (
 final as (
     select
         performance.*,
+        previous_terms.previous_school_year,
+        previous_terms.previous_term_id,
         cast(performance.avg_grade_percent - earlier.avg_grade_percent as decimal(18, 6))
             as avg_grade_percent_change
     from performance

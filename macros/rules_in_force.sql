@@ -7,8 +7,8 @@
         {%- if jurisdiction != 'default' %}
         or (
             jurisdiction = 'default'
-            and struct({{ keys | join(', ') }}) not in (
-                select struct({{ keys | join(', ') }})
+            and ({{ keys | join(', ') }}) not in (
+                select {{ keys | join(', ') }}
                 from {{ seed }}
                 where jurisdiction = '{{ jurisdiction }}'
             )

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from python_jobs.dbt_runner import run_dbt
 from python_jobs.errors import DistrictError
 from python_jobs.gate import check_raw
+from python_jobs.rules import check_rules
 from python_jobs.spark import fit_to_size, get_spark
 
 NO_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
@@ -26,8 +27,10 @@ def command(
 def build(*, select: str = "", full_refresh: bool = False) -> None:
     """Run dbt build without the unit tests, which hold the code and not the data.
 
-    Raises GateStopped before that when rows of raw break a rule that stops.
+    Raises DistrictError before that when seeds or variables break a rule of tests/dbt/seeds, and
+    GateStopped when rows of raw break a rule that stops.
     """
+    check_rules()
     require_raw()
     check_raw()
     arguments = ["build", *NO_UNIT_TESTS]

@@ -14,5 +14,8 @@ select
     count(*) as grade_count
 from grades
 left anti join points
-    on grades.grade_letter = points.letter and points.scale_id = '{{ var("grading_scale") }}'
+    on grades.grade_letter = points.letter
+    and points.scale_id = '{{ var("grading_scale") }}'
+    and grades.graded_date >= points.effective_from
+    and grades.graded_date < points.effective_to
 group by grades.grade_letter

@@ -1,3 +1,5 @@
+{{ config(unique_key='adjustment_id') }}
+
 with adjustments as (
     select * from {{ ref('stg_adjustments') }}
 ),
@@ -87,7 +89,10 @@ observed_changes as (
 ),
 
 switch_windows as (
-    select cast(value as int) as days
+    select
+        cast(value as int) as days,
+        effective_from,
+        effective_to
     from ({{ rules_in_force(ref('kpi_thresholds'), ['kpi', 'threshold']) }}) as thresholds
     where kpi = 'course_load_changes' and threshold = 'switch_days'
 ),
@@ -107,7 +112,9 @@ gaps as (
         ) as is_after_gap,
         switch_windows.days as switch_days
     from observed_changes
-    cross join switch_windows
+    left join switch_windows
+        on cast(observed_changes.occurred_at as date) >= switch_windows.effective_from
+        and cast(observed_changes.occurred_at as date) < switch_windows.effective_to
 ),
 
 -- Changes of one subject with no longer gap between them; in each, the nth drop and the nth

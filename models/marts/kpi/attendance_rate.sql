@@ -1,18 +1,5 @@
-with attendance as (
-    select * from {{ ref('fact_attendance') }}
-    where is_recorded and is_enrolled
-),
-
-students as (
-    select * from {{ ref('dim_student') }}
-),
-
-schools as (
-    select * from {{ ref('dim_school') }}
-),
-
-periods as (
-    select * from {{ ref('term_periods') }}
+with student_schools as (
+    select * from {{ ref('student_attendance') }}
 ),
 
 -- Days are recorded for the school, not for a section: a subject has those of its students.
@@ -25,25 +12,6 @@ student_subjects as (
         collect_set(struct('subject' as grain, subject_area as entity_id)) as entities
     from {{ ref('enrolled_sections') }}
     group by student_id, school_id, school_year, term_id
-),
-
-student_schools as (
-    select
-        attendance.student_id,
-        attendance.school_id,
-        coalesce(schools.district_id, 'unknown') as district_id,
-        coalesce(students.grade_level, 'unknown') as grade_level,
-        attendance.school_year,
-        periods.period_id as term_id,
-        count(*) as recorded_day_count,
-        sum(attendance.absent_fraction) as absent_day_count
-    from attendance
-    left join students on attendance.student_key = students.student_key
-    left join schools on attendance.school_key = schools.school_key
-    inner join periods on attendance.term_id = periods.term_id
-    group by
-        attendance.student_id, attendance.school_id, district_id, grade_level,
-        attendance.school_year, periods.period_id
 ),
 
 entity_rows as (

@@ -17,6 +17,7 @@ enrolled_students as (
 
 entity_rows as (
     select
+        changes.student_id,
         changes.school_year,
         periods.period_id as term_id,
         changes.action,
@@ -31,25 +32,38 @@ entity_rows as (
     inner join periods on changes.term_id = periods.term_id
 ),
 
--- Enrolled students come along as rows without an action, so that one sum does for all.
-combined as (
+student_rows as (
     select
         grain,
         entity_id,
         school_year,
         term_id,
-        action,
-        change_count,
-        0 as student_count
+        student_id,
+        sum(if(action = 'add', change_count, 0)) as add_count,
+        sum(if(action = 'drop', change_count, 0)) as drop_count,
+        sum(if(action = 'switch', change_count, 0)) as switch_count,
+        sum(if(action = 'audit', change_count, 0)) as audit_count,
+        sum(change_count) as change_count,
+        cast(0 as bigint) as student_count
     from entity_rows
+    group by grain, entity_id, school_year, term_id, student_id
+),
+
+-- Enrolled students come along as rows without a change, so that one sum does for all.
+combined as (
+    select * from student_rows
     union all
     select
         grain,
         entity_id,
         school_year,
         term_id,
-        'none' as action,
-        0 as change_count,
+        'none' as student_id,
+        cast(0 as bigint) as add_count,
+        cast(0 as bigint) as drop_count,
+        cast(0 as bigint) as switch_count,
+        cast(0 as bigint) as audit_count,
+        cast(0 as bigint) as change_count,
         student_count
     from enrolled_students
 ),
@@ -61,10 +75,15 @@ sums as (
         school_year,
         term_id,
         sum(student_count) as student_count,
-        sum(if(action = 'add', change_count, 0)) as add_count,
-        sum(if(action = 'drop', change_count, 0)) as drop_count,
-        sum(if(action = 'switch', change_count, 0)) as switch_count,
-        sum(if(action = 'audit', change_count, 0)) as audit_count,
+        count_if(add_count > 0) as add_student_count,
+        count_if(drop_count > 0) as drop_student_count,
+        count_if(switch_count > 0) as switch_student_count,
+        count_if(audit_count > 0) as audit_student_count,
+        count_if(change_count > 0) as change_student_count,
+        sum(add_count) as add_count,
+        sum(drop_count) as drop_count,
+        sum(switch_count) as switch_count,
+        sum(audit_count) as audit_count,
         sum(change_count) as change_count
     from combined
     group by grain, entity_id, school_year, term_id

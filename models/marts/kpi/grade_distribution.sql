@@ -20,6 +20,7 @@ periods as (
 
 entity_rows as (
     select
+        results.student_id,
         results.school_year,
         periods.period_id as term_id,
         results.grade_letter,
@@ -49,6 +50,7 @@ totals as (
         entity_id,
         school_year,
         term_id,
+        count(distinct student_id) as student_count,
         count(*) as result_count
     from entity_rows
     group by grain, entity_id, school_year, term_id
@@ -61,6 +63,7 @@ counts as (
         school_year,
         term_id,
         grade_letter,
+        count(distinct student_id) as letter_student_count,
         count(*) as letter_count
     from entity_rows
     group by grain, entity_id, school_year, term_id, grade_letter
@@ -74,6 +77,8 @@ final as (
         totals.school_year,
         totals.term_id,
         letters.grade_letter,
+        totals.student_count,
+        coalesce(counts.letter_student_count, 0) as letter_student_count,
         coalesce(counts.letter_count, 0) as letter_count,
         totals.result_count,
         {{ ratio('coalesce(counts.letter_count, 0)', 'totals.result_count') }} as letter_rate

@@ -3,38 +3,56 @@ with student_courses as (
 ),
 
 section_entities as (
-    select
-        course_id,
-        collect_list(struct(grain, entity_id, weight)) as entities
-    from {{ ref('course_entities') }}
-    group by course_id
+    {{ section_entities() }}
 ),
 
 entity_rows as (
-    {{ rows_per_entity('student_courses') }}
+    {{ rows_per_entity('student_courses', ['expected_count', 'submitted_count', 'on_time_count']) }}
 ),
 
--- A student's homework counts once over all sections, and once per section.
-scoped_rows as (
+student_rows as (
     select
-        *,
-        explode(if(grain = 'student', array('all', course_id), array('all'))) as scope_id
+        grain,
+        entity_id,
+        'all' as course_id,
+        school_year,
+        term_id,
+        student_id,
+        {{ weighted_sum('expected_count') }} as expected_count,
+        {{ weighted_sum('submitted_count') }} as submitted_count,
+        {{ weighted_sum('on_time_count') }} as on_time_count
     from entity_rows
+    group by grain, entity_id, school_year, term_id, student_id
+    union all
+    select
+        'student_course' as grain,
+        student_id as entity_id,
+        course_id,
+        school_year,
+        term_id,
+        student_id,
+        sum(expected_count) * 100000000 as expected_count,
+        sum(submitted_count) * 100000000 as submitted_count,
+        sum(on_time_count) * 100000000 as on_time_count
+    from student_courses
+    group by student_id, course_id, school_year, term_id
 ),
 
 sums as (
     select
-        if(scope_id = 'all', grain, 'student_course') as grain,
+        grain,
         entity_id,
-        scope_id as course_id,
+        course_id,
         school_year,
         term_id,
-        count(distinct student_id) as student_count,
-        {{ weighted_sum('expected_count') }} as expected_count,
-        {{ weighted_sum('submitted_count') }} as submitted_count,
-        {{ weighted_sum('on_time_count') }} as on_time_count
-    from scoped_rows
-    group by grain, entity_id, scope_id, school_year, term_id
+        count(*) as student_count,
+        count_if(submitted_count > 0) as submitted_student_count,
+        count_if(on_time_count > 0) as on_time_student_count,
+        {{ sum_of_weighted('expected_count') }} as expected_count,
+        {{ sum_of_weighted('submitted_count') }} as submitted_count,
+        {{ sum_of_weighted('on_time_count') }} as on_time_count
+    from student_rows
+    group by grain, entity_id, course_id, school_year, term_id
 ),
 
 final as (
@@ -45,6 +63,8 @@ final as (
         school_year,
         term_id,
         student_count,
+        submitted_student_count,
+        on_time_student_count,
         cast(expected_count as decimal(18, 6)) as expected_count,
         cast(submitted_count as decimal(18, 6)) as submitted_count,
         cast(on_time_count as decimal(18, 6)) as on_time_count,

@@ -44,7 +44,8 @@ turnaround as (
         school_year,
         term_id,
         stack(
-            2,
+            3,
+            'returned_student', cast(returned_student_count as decimal(18, 1)),
             'returned', cast(returned_count as decimal(18, 1)),
             'days', cast(median_days_to_grade as decimal(18, 1))
         ) as (measure, amount)
@@ -98,6 +99,7 @@ final as (
         cast(sum(if(measure = 'student', amount, 0)) as bigint) as student_count,
         cast(sum(if(measure = 'assignment', amount, 0)) as decimal(18, 6)) as assignment_count,
         cast(sum(if(measure = 'result', amount, 0)) as decimal(18, 6)) as graded_count,
+        cast(sum(if(measure = 'returned_student', amount, 0)) as bigint) as returned_student_count,
         cast(sum(if(measure = 'returned', amount, 0)) as bigint) as returned_count,
         cast(max(if(measure = 'days', amount, null)) as decimal(9, 1)) as median_days_to_grade,
         cast(sum(if(measure = 'content', amount, 0)) as bigint) as content_count

@@ -1,6 +1,6 @@
 with kpi_values as (
     select * from {{ ref('kpi_values') }}
-    where term_id <> 'year'
+    where term_id <> 'year' and subgroup_type = 'all'
 ),
 
 courses as (

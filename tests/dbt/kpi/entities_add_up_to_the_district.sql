@@ -1,19 +1,36 @@
--- Counts and sums over all students, sections, teachers, subjects, grade levels or schools are
--- those of all districts. Fails once per KPI, grain, year and term; weights are rounded.
+-- What kpi_definitions calls additive adds up: over all students, sections, teachers, subjects,
+-- grade levels or schools it is that of all districts. What counts distinct students lies between
+-- the greatest entity and their sum. Fails once per KPI, grain, year, term and side; weights are
+-- rounded.
 with kpi_values as (
     select * from {{ ref('kpi_values') }}
-    where
-        kpi in ('avg_grade_percent', 'avg_grade_points_with_missing_as_zero', 'd_f_rate')
-        or kpi in ('homework_submission_rate', 'attendance_rate')
-        or kpi in ('changes_per_100_students', 'communications_per_student')
-        or kpi like 'letter_rate_%'
+    where subgroup_type = 'all'
 ),
 
--- A student has several subjects, and a day of school belongs to each of them. Denominators add up
--- where they are no students.
-additive as (
-    select * from kpi_values
-    where not (kpi = 'attendance_rate' and grain = 'subject')
+definitions as (
+    select * from {{ ref('kpi_definitions') }}
+),
+
+-- A student has several subjects, and a day of school belongs to each of them. A district counts
+-- the days of absence at all schools of a student, a GPA of one student is over credits: neither
+-- lies between its parts.
+sides as (
+    select
+        kpi_values.kpi,
+        kpi_values.grain,
+        kpi_values.school_year,
+        kpi_values.term_id,
+        stack(
+            2,
+            'numerator', kpi_values.numerator, definitions.additive in ('both', 'numerator'),
+            'denominator', kpi_values.denominator, definitions.additive = 'both'
+        ) as (side, amount, is_additive)
+    from kpi_values
+    inner join definitions on kpi_values.kpi = definitions.kpi
+    where
+        not (kpi_values.kpi = 'attendance_rate' and kpi_values.grain = 'subject')
+        and not (definitions.suppression_family = 'gpa' and kpi_values.grain = 'student')
+        and kpi_values.kpi <> 'chronic_absence_rate'
 ),
 
 sums as (
@@ -22,31 +39,44 @@ sums as (
         grain,
         school_year,
         term_id,
-        sum(numerator) as numerator,
-        if(rlike(kpi, '_students?$'), 0, sum(denominator)) as denominator
-    from additive
-    group by kpi, grain, school_year, term_id
+        side,
+        is_additive,
+        sum(amount) as total,
+        max(amount) as greatest_amount
+    from sides
+    group by all
+),
+
+districts as (
+    select * from sums
+    where grain = 'district'
+),
+
+entities as (
+    select * from sums
+    where kpi in (select districts.kpi from districts)
 )
 
 select
     entities.kpi,
     entities.grain,
     entities.school_year,
-    entities.term_id
-from sums as entities
-left join sums as districts
+    entities.term_id,
+    entities.side
+from entities
+left join districts
     on entities.kpi = districts.kpi
     and entities.school_year = districts.school_year
     and entities.term_id = districts.term_id
-    and districts.grain = 'district'
+    and entities.side = districts.side
 where
-    not entities.numerator <=> districts.numerator
+    not entities.total <=> districts.total
     and coalesce(
-        abs(entities.numerator - districts.numerator) > 0.0001 * (1 + abs(districts.numerator)),
-        true
-    )
-    or coalesce(
-        abs(entities.denominator - districts.denominator)
-        > 0.0001 * (1 + abs(districts.denominator)),
+        if(
+            entities.is_additive,
+            abs(entities.total - districts.total) > 0.0001 * (1 + abs(districts.total)),
+            districts.total < entities.greatest_amount
+            or districts.total > entities.total + 0.0001 * (1 + abs(districts.total))
+        ),
         true
     )

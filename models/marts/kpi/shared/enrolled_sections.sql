@@ -6,8 +6,8 @@ course_terms as (
     select * from {{ ref('course_terms') }}
 ),
 
-students as (
-    select * from {{ ref('dim_student') }}
+groups as (
+    select * from {{ ref('student_periods') }}
 ),
 
 schools as (
@@ -25,7 +25,7 @@ final as (
         enrollments.course_id,
         enrollments.school_id,
         coalesce(schools.district_id, 'unknown') as district_id,
-        coalesce(students.grade_level, 'unknown') as grade_level,
+        coalesce(groups.grade_level, 'unknown') as grade_level,
         course_terms.subject_area,
         course_terms.school_year,
         course_terms.term_id
@@ -35,7 +35,10 @@ final as (
         and enrollments.begin_date <= course_terms.end_date
         and enrollments.end_date > course_terms.start_date
     cross join reporting_date
-    left join students on enrollments.student_key = students.student_key
+    left join groups
+        on enrollments.student_id = groups.student_id
+        and course_terms.school_year = groups.school_year
+        and course_terms.term_id = groups.term_id
     left join schools on enrollments.school_key = schools.school_key
     where
         enrollments.begin_date < enrollments.end_date

@@ -3,11 +3,7 @@ with enrolled_sections as (
 ),
 
 section_entities as (
-    select
-        course_id,
-        collect_list(struct(grain, entity_id, weight)) as entities
-    from {{ ref('course_entities') }}
-    group by course_id
+    {{ section_entities() }}
 ),
 
 entity_rows as (

@@ -23,6 +23,7 @@ periods as (
 waits as (
     select
         section_teachers.entity_id as teacher_id,
+        results.student_id,
         results.school_year,
         periods.period_id as term_id,
         datediff(results.graded_date, to_date(submissions.submitted_at)) as waited_days
@@ -40,6 +41,7 @@ final as (
         teacher_id,
         school_year,
         term_id,
+        count(distinct student_id) as returned_student_count,
         count(*) as returned_count,
         cast(median(waited_days) as decimal(9, 1)) as median_days_to_grade
     from waits

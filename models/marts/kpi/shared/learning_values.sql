@@ -10,7 +10,27 @@ homework as (
 ),
 
 attendance as (
-    select * from {{ ref('attendance_rate') }}
+    select
+        grain,
+        entity_id,
+        school_year,
+        term_id,
+        student_count,
+        recorded_day_count,
+        attended_day_count,
+        attendance_rate
+    from {{ ref('attendance_rate') }}
+    union all
+    select
+        'school_week' as grain,
+        school_week_id as entity_id,
+        school_year,
+        'year' as term_id,
+        student_count,
+        recorded_day_count,
+        attended_day_count,
+        attendance_rate
+    from {{ ref('attendance_by_week') }}
 ),
 
 distribution as (
@@ -26,14 +46,20 @@ result_values as (
         stack(
             6,
             'avg_grade_percent', percent_sum, graded_count, avg_grade_percent,
+            graded_student_count, cast(null as bigint),
             'avg_grade_percent_with_missing_as_zero', percent_sum,
             graded_or_missing_count, avg_grade_percent_with_missing_as_zero,
+            graded_or_missing_student_count, cast(null as bigint),
             'avg_grade_points', points_sum, letter_count, avg_grade_points,
+            letter_student_count, cast(null as bigint),
             'avg_grade_points_with_missing_as_zero', points_sum,
             letter_or_missing_count, avg_grade_points_with_missing_as_zero,
+            letter_or_missing_student_count, cast(null as bigint),
             'a_b_rate', a_b_count, letter_count, a_b_rate,
-            'd_f_rate', d_f_count, letter_count, d_f_rate
-        ) as (kpi, numerator, denominator, kpi_value)
+            letter_student_count, a_b_student_count,
+            'd_f_rate', d_f_count, letter_count, d_f_rate,
+            letter_student_count, d_f_student_count
+        ) as (kpi, numerator, denominator, kpi_value, student_count, numerator_student_count)
     from results
 ),
 
@@ -45,9 +71,11 @@ homework_values as (
         term_id,
         stack(
             2,
-            'homework_submission_rate', submitted_count, expected_count, homework_submission_rate,
-            'homework_on_time_rate', on_time_count, expected_count, homework_on_time_rate
-        ) as (kpi, numerator, denominator, kpi_value)
+            'homework_submission_rate', submitted_count, expected_count,
+            homework_submission_rate, student_count, submitted_student_count,
+            'homework_on_time_rate', on_time_count, expected_count,
+            homework_on_time_rate, student_count, on_time_student_count
+        ) as (kpi, numerator, denominator, kpi_value, student_count, numerator_student_count)
     from homework
 ),
 
@@ -60,7 +88,9 @@ attendance_values as (
         'attendance_rate' as kpi,
         attended_day_count as numerator,
         recorded_day_count as denominator,
-        attendance_rate as kpi_value
+        attendance_rate as kpi_value,
+        student_count,
+        cast(null as bigint) as numerator_student_count
     from attendance
 ),
 
@@ -73,7 +103,22 @@ letter_values as (
         concat('letter_rate_', grade_letter) as kpi,
         letter_count as numerator,
         result_count as denominator,
-        letter_rate as kpi_value
+        letter_rate as kpi_value,
+        student_count,
+        letter_student_count as numerator_student_count
+    from distribution
+    union all
+    select distinct
+        grain,
+        entity_id,
+        school_year,
+        term_id,
+        'result_count' as kpi,
+        result_count as numerator,
+        cast(null as bigint) as denominator,
+        cast(result_count as decimal(18, 6)) as kpi_value,
+        student_count,
+        student_count as numerator_student_count
     from distribution
 ),
 

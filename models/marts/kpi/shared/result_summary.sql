@@ -1,17 +1,40 @@
+-- Percents in ten-thousandths and points in hundredths: whole numbers, as the macros need them.
 with student_courses as (
-    select * from {{ ref('student_course_results') }}
+    select
+        * except (percent_sum, points_sum),
+        cast(coalesce(percent_sum, 0) * 10000 as bigint) as percent_sum,
+        cast(coalesce(points_sum, 0) * 100 as bigint) as points_sum
+    from {{ ref('student_course_results') }}
 ),
 
 section_entities as (
-    select
-        course_id,
-        collect_list(struct(grain, entity_id, weight)) as entities
-    from {{ ref('course_entities') }}
-    group by course_id
+    {{ section_entities() }}
 ),
 
 entity_rows as (
-    {{ rows_per_entity('student_courses') }}
+    {{ rows_per_entity('student_courses', [
+        'graded_count', 'missing_count', 'letter_count', 'percent_sum', 'points_sum',
+        'a_b_count', 'd_f_count'
+    ]) }}
+),
+
+-- A student's sums first: then students are counted by what they have, and each but once.
+student_rows as (
+    select
+        grain,
+        entity_id,
+        school_year,
+        term_id,
+        student_id,
+        {{ weighted_sum('graded_count') }} as graded_count,
+        {{ weighted_sum('missing_count') }} as missing_count,
+        {{ weighted_sum('letter_count') }} as letter_count,
+        {{ weighted_sum('percent_sum', 10000) }} as percent_sum,
+        {{ weighted_sum('points_sum', 100) }} as points_sum,
+        {{ weighted_sum('a_b_count') }} as a_b_count,
+        {{ weighted_sum('d_f_count') }} as d_f_count
+    from entity_rows
+    group by grain, entity_id, school_year, term_id, student_id
 ),
 
 sums as (
@@ -20,15 +43,21 @@ sums as (
         entity_id,
         school_year,
         term_id,
-        count(distinct if(graded_count + letter_count > 0, student_id, null)) as student_count,
-        {{ weighted_sum('graded_count') }} as graded_count,
-        {{ weighted_sum('missing_count') }} as missing_count,
-        {{ weighted_sum('letter_count') }} as letter_count,
-        {{ weighted_sum('percent_sum') }} as percent_sum,
-        {{ weighted_sum('points_sum') }} as points_sum,
-        {{ weighted_sum('a_b_count') }} as a_b_count,
-        {{ weighted_sum('d_f_count') }} as d_f_count
-    from entity_rows
+        count_if(graded_count + letter_count > 0) as student_count,
+        count_if(graded_count > 0) as graded_student_count,
+        count_if(graded_count + missing_count > 0) as graded_or_missing_student_count,
+        count_if(letter_count > 0) as letter_student_count,
+        count_if(letter_count + missing_count > 0) as letter_or_missing_student_count,
+        count_if(a_b_count > 0) as a_b_student_count,
+        count_if(d_f_count > 0) as d_f_student_count,
+        {{ sum_of_weighted('graded_count') }} as graded_count,
+        {{ sum_of_weighted('missing_count') }} as missing_count,
+        {{ sum_of_weighted('letter_count') }} as letter_count,
+        {{ sum_of_weighted('percent_sum') }} as percent_sum,
+        {{ sum_of_weighted('points_sum') }} as points_sum,
+        {{ sum_of_weighted('a_b_count') }} as a_b_count,
+        {{ sum_of_weighted('d_f_count') }} as d_f_count
+    from student_rows
     group by grain, entity_id, school_year, term_id
 ),
 

@@ -30,12 +30,14 @@ engagement_values as (
         stack(
             4,
             'guardian_linked_rate', linked_student_count, student_count, linked_rate,
-            'guardian_contactable_rate', contactable_student_count,
-            student_count, contactable_rate,
-            'guardian_reached_rate', reached_student_count, covered_student_count, reached_rate,
-            'communications_per_student', communication_count,
-            covered_student_count, communications_per_student
-        ) as (kpi, numerator, denominator, kpi_value)
+            student_count, linked_student_count,
+            'guardian_contactable_rate', contactable_student_count, student_count,
+            contactable_rate, student_count, contactable_student_count,
+            'guardian_reached_rate', reached_student_count, covered_student_count,
+            reached_rate, covered_student_count, reached_student_count,
+            'communications_per_student', communication_count, covered_student_count,
+            communications_per_student, covered_student_count, reached_student_count
+        ) as (kpi, numerator, denominator, kpi_value, student_count, numerator_student_count)
     from engagement
 ),
 
@@ -48,11 +50,16 @@ change_values as (
         stack(
             5,
             'adds_per_100_students', add_count, student_count, adds_per_100_students,
+            student_count, add_student_count,
             'drops_per_100_students', drop_count, student_count, drops_per_100_students,
-            'switches_per_100_students', switch_count, student_count, switches_per_100_students,
+            student_count, drop_student_count,
+            'switches_per_100_students', switch_count, student_count,
+            switches_per_100_students, student_count, switch_student_count,
             'audits_per_100_students', audit_count, student_count, audits_per_100_students,
-            'changes_per_100_students', change_count, student_count, changes_per_100_students
-        ) as (kpi, numerator, denominator, kpi_value)
+            student_count, audit_student_count,
+            'changes_per_100_students', change_count, student_count,
+            changes_per_100_students, student_count, change_student_count
+        ) as (kpi, numerator, denominator, kpi_value, student_count, numerator_student_count)
     from changes
 ),
 
@@ -62,26 +69,16 @@ workload_values as (
         teacher_id as entity_id,
         school_year,
         term_id,
-        inline(array(
-            struct(
-                'section_count' as kpi,
-                cast(section_count as decimal(18, 6)) as numerator,
-                cast(null as bigint) as denominator,
-                cast(section_count as decimal(18, 6)) as kpi_value
-            ),
-            struct(
-                'assignment_count' as kpi,
-                assignment_count as numerator,
-                cast(null as bigint) as denominator,
-                assignment_count as kpi_value
-            ),
-            struct(
-                'median_days_to_grade' as kpi,
-                cast(null as decimal(18, 6)) as numerator,
-                returned_count as denominator,
-                cast(median_days_to_grade as decimal(18, 6)) as kpi_value
-            )
-        )) as (kpi, numerator, denominator, kpi_value)
+        stack(
+            3,
+            'section_count', cast(section_count as decimal(18, 6)), cast(null as bigint),
+            cast(section_count as decimal(18, 6)), cast(null as bigint),
+            'assignment_count', assignment_count, cast(null as bigint),
+            assignment_count, cast(null as bigint),
+            'median_days_to_grade', cast(null as decimal(18, 6)), returned_count,
+            cast(median_days_to_grade as decimal(18, 6)), returned_student_count
+        ) as (kpi, numerator, denominator, kpi_value, student_count),
+        cast(null as bigint) as numerator_student_count
     from workload
 ),
 
@@ -94,7 +91,9 @@ count_values as (
         'student_count' as kpi,
         student_count as numerator,
         cast(null as bigint) as denominator,
-        student_count as kpi_value
+        student_count as kpi_value,
+        student_count,
+        student_count as numerator_student_count
     from enrolled
     union all
     select distinct
@@ -105,7 +104,9 @@ count_values as (
         'content_count' as kpi,
         total_content_count as numerator,
         cast(null as bigint) as denominator,
-        total_content_count as kpi_value
+        total_content_count as kpi_value,
+        cast(null as bigint) as student_count,
+        cast(null as bigint) as numerator_student_count
     from contents
 ),
 

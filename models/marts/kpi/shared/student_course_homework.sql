@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 with homework as (
     select * from {{ ref('fact_homework') }}
 ),

@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 with results as (
     select * from {{ ref('fact_grade') }}
     where assignment_id is not null

@@ -1,0 +1,116 @@
+{{ config(materialized='view') }}
+
+with marks as (
+    select * from {{ ref('weighted_marks') }}
+    where not is_in_whole_mark
+),
+
+school_years as (
+    select * from {{ ref('school_years') }}
+),
+
+gpa_rules as (
+    {{ rules_in_force(ref('gpa_rules'), ['rule']) }}
+),
+
+retake_policies as (
+    select
+        school_years.school_year,
+        max(gpa_rules.value) as retake_policy
+    from school_years
+    inner join gpa_rules
+        on gpa_rules.rule = 'retake_policy'
+        and school_years.rule_date >= gpa_rules.effective_from
+        and school_years.rule_date < gpa_rules.effective_to
+    group by school_years.school_year
+),
+
+-- Terms of one section, or of two sections that the student changed between, are one attempt.
+named as (
+    select
+        *,
+        if(is_part, 'terms', concat_ws(' ', course_id, term_id)) as attempt
+    from marks
+),
+
+attempts as (
+    select
+        student_id,
+        course_title,
+        school_year,
+        attempt,
+        max(graded_date) as last_graded_date,
+        sum(credits_attempted) as credits_attempted,
+        sum(credits_earned) as credits_earned,
+        sum(unweighted_points) as unweighted_points,
+        sum(weighted_points) as weighted_points,
+        sum(gpa_credits) as gpa_credits
+    from named
+    group by student_id, course_title, school_year, attempt
+),
+
+student_years as (
+    select distinct
+        student_id,
+        school_year
+    from attempts
+),
+
+period_attempts as (
+    select
+        attempts.*,
+        'year' as period_type,
+        attempts.school_year as period_year
+    from attempts
+    union all
+    select
+        attempts.*,
+        'cumulative' as period_type,
+        student_years.school_year as period_year
+    from attempts
+    inner join student_years
+        on attempts.student_id = student_years.student_id
+        and attempts.school_year <= student_years.school_year
+),
+
+-- An attempt without a mark in the average neither replaces another nor is replaced.
+counted as (
+    select period_attempts.*
+    from period_attempts
+    left join retake_policies on period_attempts.period_year = retake_policies.school_year
+    qualify
+        period_attempts.gpa_credits = 0
+        or retake_policies.retake_policy = 'all'
+        or row_number() over (
+            partition by
+                period_attempts.student_id, period_attempts.period_type,
+                period_attempts.period_year, period_attempts.course_title
+            order by
+                period_attempts.gpa_credits > 0 desc,
+                if(
+                    retake_policies.retake_policy = 'best',
+                    {{ ratio('period_attempts.unweighted_points', 'period_attempts.gpa_credits') }},
+                    null
+                ) desc,
+                period_attempts.school_year desc,
+                period_attempts.last_graded_date desc,
+                period_attempts.attempt desc
+        ) = 1
+),
+
+final as (
+    select
+        student_id,
+        period_type,
+        period_year as school_year,
+        course_title,
+        attempt,
+        credits_attempted,
+        credits_earned,
+        unweighted_points,
+        weighted_points,
+        gpa_credits
+    from counted
+)
+
+select * from final
