@@ -17,6 +17,7 @@ from python_jobs.landing.bundle import Bundle
 from python_jobs.landing.oneroster_checks import PARALLEL_READS, Checks
 from python_jobs.landing.oneroster_files import (
     ENTITY_OF,
+    FILE_OF,
     columns_of,
     empty_file,
     joint_id,
@@ -97,13 +98,18 @@ def read_parts(checks: Checks) -> list[Part]:
         "homeworks": ("results", _homeworks),
     }
     wanted = {entity: made for entity, made in makers.items() if made[0] in checks.files}
+    changed = _changed_by_others(tables)
     with ThreadPoolExecutor(PARALLEL_READS) as pool:  # Spark takes a while to analyse each query
-        frames = pool.map(lambda made: tables.make(made[1]), wanted.values())
+        frames = pool.map(tables.make, [maker for _, maker in wanted.values()])
+        landed = pool.map(tables.make, changed.values())
         parts = [
             part_of(checks, entity, file, frame)
             for (entity, (file, _)), frame in zip(wanted.items(), frames, strict=True)
         ]
-    parts += _landed_parts(tables)
+        parts += [
+            Part(entity, frame, LANDED_BEFORE)
+            for entity, frame in zip(changed, landed, strict=True)
+        ]
     links = [file for file in ("classResources", "courseResources") if file in checks.files]
     if links:
         # Absent means unchanged, so only both files together list every content.
@@ -114,8 +120,8 @@ def read_parts(checks: Checks) -> list[Part]:
     return parts
 
 
-def _landed_parts(tables: "_Tables") -> list[Part]:
-    """Return rows landed before that change by what other files than their own say."""
+def _changed_by_others(tables: "_Tables") -> dict[str, Callable[["_Tables"], DataFrame]]:
+    """Return who makes the rows landed before that other files than their own change: by entity."""
     makers: dict[str, tuple[str, set[str], Callable[[_Tables], DataFrame]]] = {
         "users": ("users", {"demographics", "roles"}, _landed_users),
         "courses": ("classes", {"courses", "enrollments"}, _landed_courses),
@@ -124,13 +130,13 @@ def _landed_parts(tables: "_Tables") -> list[Part]:
         "grades": ("results", {"lineItems"}, _landed_grades),
         "homeworks": ("results", {"lineItems", "categories"}, _landed_homeworks),
     }
-    return [
-        Part(entity, maker(tables), LANDED_BEFORE)
+    return {
+        entity: maker
         for entity, (main, others, maker) in makers.items()
         if others & tables.checks.files.keys()
         and not tables.bundle.is_bulk(main)
         and tables.checks.is_landed(entity)
-    ]
+    }
 
 
 def other_files(checks: Checks) -> list[Landed]:
@@ -227,9 +233,10 @@ class _Tables:
             known = self._forget(known, "demographics", given["demographics"])
         known = known.select(*[F.col(name).alias(f"_{name}") for name in known.columns])
         filled = {name: F.coalesce(name, f"_{name}") for name in columns}
-        main = [file for file, made in ENTITY_OF.items() if made == entity]
+        main = {FILE_OF[entity]} if entity in FILE_OF else set()
+        complete = given.keys() - partial
         filled["metadata"] = F.map_concat(
-            self.without_keys("_metadata", *main, *(given.keys() - partial)), "metadata"
+            self.without_keys("_metadata", *main, *complete), "metadata"
         )
         joined = frame.join(known, F.col("id") == F.col("_id"), "left")
         return joined.withColumns(filled).select(*frame.columns)
@@ -254,8 +261,7 @@ class _Tables:
         is_ours = F.col("source_system") == self.bundle.source_system
         landed = self.spark.table(f"raw.{entity}").where(is_ours & F.col("is_active"))
         landed = landed.drop(*LANDING_COLUMNS, "created_at", "updated_at")
-        main = [file for file, made in ENTITY_OF.items() if made == entity]
-        made = self.file(main[0]) if main else self.make(_contents)
+        made = self.file(FILE_OF[entity]) if entity in FILE_OF else self.make(_contents)
         return landed.join(made.select("id"), "id", "left_anti")
 
     def known_and_landed(self, file: str, columns: Sequence[str], landed: DataFrame) -> DataFrame:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from python_jobs.errors import DistrictError
 from python_jobs.landing.bundle import Bundle
+from python_jobs.landing.forgotten import DIRECT_OF, forgotten, in_list, without_persons
 from python_jobs.landing.oneroster_files import (
     ENTITY_OF,
     MADE_IDS,
@@ -144,6 +145,7 @@ class Checks:
     def __init__(self, spark: SparkSession, bundle: Bundle) -> None:
         self.spark = spark
         self.bundle = bundle
+        self._forgotten = forgotten(spark)
         self._waiting = waiting_rows(spark, bundle.source_system)
         self._landed: dict[str, bool] = {}
         self._converted: dict[str, Converted] = {}
@@ -209,11 +211,30 @@ class Checks:
                 waiting = waiting.join(frames[0].select(row_id), row_id, "left_anti")
                 waiting = waiting.select(*frames[0].columns)
             frames.append(waiting)
-        return reduce(DataFrame.unionByName, frames)
+        return self._without_persons(file, reduce(DataFrame.unionByName, frames))
+
+    def _without_persons(self, file: str, texts: DataFrame) -> DataFrame:
+        """Put the pseudonyms of forgotten persons, so that rows find those that have landed."""
+        columns = columns_of(file)
+        row_id = next(iter(columns))
+        persons = [name for name, target in REFERENCES.get(file, {}).items() if "users" in target]
+        persons = [row_id if name == "id" else name for name in persons]
+        if file == "users":
+            persons.append(row_id)
+        if not self._forgotten or not persons:
+            return texts
+        lists = {name for name in persons if columns[name].type == "list"}
+        for name in lists:
+            texts = texts.withColumn(name, in_list(F.col(name), self._forgotten))
+        direct = DIRECT_OF.get(file, {}) | {EXTRA: "map<string,string>"}
+        ids = [name for name in persons if name not in lists]
+        return without_persons(texts, self._forgotten, ids, direct, row_id)
 
     def _read(self, file: str, converted: Converted) -> DataFrame:
-        rows = self.spark.read.parquet(f"file://{converted.path}")
         columns = converted.columns
+        texts = ", ".join(f"`{name}` string" for name in (FAULT, *columns))
+        schema = f"{LINE} bigint, {EXTRA} map<string,string>, {texts}"
+        rows = self.spark.read.schema(schema).parquet(f"file://{converted.path}")
         if file in MADE_IDS and "id" not in columns:
             types = {name: column.type for name, column in columns_of(file).items()}
             given = [

@@ -109,6 +109,7 @@ ENTITY_OF = {
     "results": "grades",
     "roles": "affiliations",
 } | {file: file for file in OWN_FILES if file != "demographic_flags"}
+FILE_OF = {entity: file for file, entity in ENTITY_OF.items()}
 # OneRoster role in lower case -> our word.
 ROLES = {
     "administrator": "administrator",
@@ -300,13 +301,21 @@ def faults_of_values(file: str) -> dict[str, str]:
 
 
 def empty_file(spark: SparkSession, file: str) -> DataFrame:
-    """Return the frame of a file that the bundle lacks."""
-    types = [
-        f"`{name}` {TYPES.get(column.type, column.type)}"
+    """Return the frame of a file that the bundle lacks.
+
+    Made by SQL, for Spark then sees that it is empty and drops the joins to it.
+    """
+    types = {
+        "id": "string",
+        "is_active": "boolean",
+        "updated_at": "timestamp",
+        "metadata": "map<string,string>",
+    } | {
+        name: TYPES.get(column.type, column.type)
         for name, column in list(columns_of(file).items())[3:]
-    ]
-    shape = "id string, is_active boolean, updated_at timestamp, metadata map<string,string>"
-    return spark.createDataFrame([], ", ".join([shape, *types]))
+    }
+    columns = [f"cast(null as {kind}) as `{name}`" for name, kind in types.items()]
+    return spark.sql(f"select {', '.join(columns)} where false")
 
 
 def array_of_faults(faults: dict[str, str], severity: str) -> str:

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from python_jobs.errors import DistrictError
+from python_jobs.landing.forgotten import forgotten, without_forgotten
 from python_jobs.landing.source_totals import create_source_totals
 from python_jobs.schemas import ENTITIES, LANDING_COLUMNS, columns
 
@@ -120,6 +121,7 @@ class Batch:
     as_of: datetime
     landed_at: datetime
     parameters: str
+    forgotten: frozenset[str]  # pseudonyms; their rows land under these
 
 
 @dataclass
@@ -156,7 +158,7 @@ def land_batch(
     create_source_totals(spark)
     log = json.dumps(dict(parameters or {}), sort_keys=True)
     last = (None, None) if "batches" in new else _last_batch(spark, source_system)
-    batch = _next_batch(*last, source_system, kind, as_of, log)
+    batch = _next_batch(*last, source_system, kind, as_of, log, forgotten(spark))
     with ThreadPoolExecutor(PARALLEL_WRITES) as pool:
         merges = list(
             pool.map(lambda part: _compare(spark, part, batch, part.entity in new), parts)
@@ -204,6 +206,26 @@ def _brake(spark: SparkSession, merges: Sequence[_Merge], source_system: str) ->
             )
 
 
+def landed_source(spark: SparkSession, named: str | None = None) -> str:
+    """Return the source that is meant: the one named, else the only one that has landed.
+
+    Raises DistrictError when it is open which one, or the one named has not landed.
+    """
+    rows = spark.table("raw.batches").select("source_system").distinct().collect()
+    landed = sorted(row.source_system for row in rows)
+    if named is None and len(landed) > 1:
+        raise DistrictError(
+            f"{len(landed)} sources have landed in this warehouse",
+            f"say which one with --source: {', '.join(landed)}",
+        )
+    if named is not None and named not in landed:
+        raise DistrictError(
+            f"no source {named!r} has landed in this warehouse",
+            f"choose one of: {', '.join(landed)}",
+        )
+    return named or landed[0]
+
+
 def _last_batch(spark: SparkSession, source_system: str) -> tuple[int | None, datetime | None]:
     """Return the highest batch id of all, and the latest moment that this source spoke for."""
     is_ours = F.col("source_system") == source_system
@@ -219,6 +241,7 @@ def _next_batch(
     kind: str,
     as_of: datetime,
     parameters: str,
+    known: frozenset[str],
 ) -> Batch:
     """Return a new batch; its id is readable as a UTC time and above all earlier ones."""
     as_of = as_of.astimezone(UTC).replace(tzinfo=None) if as_of.tzinfo else as_of
@@ -233,7 +256,7 @@ def _next_batch(
     landed_at = datetime.now(UTC).replace(tzinfo=None)
     now = int(f"{landed_at:%Y%m%d%H%M%S}{landed_at.microsecond // 1000:03d}")
     batch_id = max(now, (last_id or 0) + 1)
-    return Batch(batch_id, source_system, kind, as_of, landed_at, parameters)
+    return Batch(batch_id, source_system, kind, as_of, landed_at, parameters, known)
 
 
 def _normalise(part: Part, batch: Batch) -> DataFrame:
@@ -261,9 +284,15 @@ def _normalise(part: Part, batch: Batch) -> DataFrame:
         return ours.get(name, value).cast(types[name]).alias(name)
 
     frame = part.frame.select(*[column(name) for name in types if name != "row_hash"])
+    frame = without_forgotten(frame, part.entity, batch.forgotten)
+    return frame.withColumn("row_hash", row_hash(part.entity)).select(*types)
+
+
+def row_hash(entity: str) -> Column:
+    """Return SQL for the hash of a raw row's content, by which a change is seen."""
     times = {"created_at", "updated_at"} | LANDING_COLUMNS.keys()
-    hashed = [_as_text(name, kind) for name, kind in types.items() if name not in times]
-    return frame.withColumn("row_hash", F.xxhash64(*hashed)).select(*types)
+    hashed = [_as_text(name, kind) for name, kind in columns(entity).items() if name not in times]
+    return F.xxhash64(*hashed)
 
 
 def _as_text(name: str, kind: str) -> Column:

@@ -7,6 +7,7 @@ from python_jobs.landing.synthetic_plan import Export, literal
 from python_jobs.landing.synthetic_roster import (
     guardian_count,
     guardian_id,
+    school_id,
     students,
     teacher_id,
     teachers_per_school,
@@ -53,6 +54,12 @@ def attendance(spark: SparkSession, export: Export) -> DataFrame:
         recorded = f"({unrecorded} or date > {literal(export.before_nights().today)})"
     else:
         recorded = f"not {unrecorded}"
+    lost = "false"
+    if (
+        export.district.scenario == "lost_absences"
+        and export.school_year == export.district.last_school_year
+    ):
+        lost = f"school_id = {school_id(export.district, '2')}"
     usual = f"least(0.7D, 0.039D * exp(-0.85D * attends)) * if({_is_edge('date')}, 1.25D, 0.85D)"
     spell = dice.uniform("spell", "student_no", str(export.school_year), "day div 3")
     incident = _Incident(export, f"day div {INCIDENT_DAYS}")
@@ -70,7 +77,7 @@ def attendance(spark: SparkSession, export: Export) -> DataFrame:
             f"{dice.uniform('absent', *key)} as draw",
             f"{incident.happened} and {day} > {incident.day_in_block}"
             f" and {day} <= {incident.day_in_block} + {incident.days_suspended} as is_suspended",
-            f"case when is_suspended then 'suspended'"
+            f"case when {lost} then 'present' when is_suspended then 'suspended'"
             f" when {spell} < 0.4D * absence_rate or draw < 0.6D * absence_rate then 'absent'"
             " when draw > 0.994D then 'half_day'"
             " when draw > 0.994D - least(0.2D, 0.03D * exp(-0.4D * effort)) then 'tardy'"

@@ -11,9 +11,10 @@ from pyspark.sql.functions import expr
 
 from python_jobs.landing.synthetic_courses import enrolled, with_works
 from python_jobs.landing.synthetic_plan import Export, literal
-from python_jobs.landing.synthetic_roster import students
+from python_jobs.landing.synthetic_roster import ENGLISH_LEARNERS, students
 from python_jobs.landing.synthetic_words import COMMENTS, HOMEWORK_FILES, MISSING_COMMENTS
 
+BIAS_POINTS = 10  # of scenario biased_marks
 BANDS = [
     ("A", 93), ("A-", 90), ("B+", 87), ("B", 83), ("B-", 80), ("C+", 77), ("C", 73), ("C-", 70),
     ("D+", 67), ("D", 63), ("D-", 60),
@@ -119,13 +120,17 @@ def _grade_rows(frame: DataFrame, export: Export) -> DataFrame:
 
 def _course_marks(frame: DataFrame, export: Export) -> DataFrame:
     """Return the marks of the terms that have ended, from a frame of `results`."""
+    biased = "0"
+    if export.district.scenario == "biased_marks":
+        draw = export.district.dice.uniform("learner", "student_no")
+        biased = f"if({draw} < {ENGLISH_LEARNERS}D, {BIAS_POINTS}, 0)"
     return (
         frame.where(
             "audit_date is null"
             f" and term_end <= {literal(export.today)}"
             " and (end_date is null or end_date > term_end)"
         )
-        .groupBy("student_id", "course_id", "term_number", "term_id", "term_end")
+        .groupBy("student_no", "student_id", "course_id", "term_number", "term_id", "term_end")
         .agg(
             expr("sum(if(status = 'fully graded', worth, 0))").alias("earned"),
             expr("sum(if(status in ('fully graded', 'not submitted'), points_possible, 0))").alias(
@@ -141,7 +146,7 @@ def _course_marks(frame: DataFrame, export: Export) -> DataFrame:
             "course_id",
             "term_id",
             "timestamp_seconds((unix_date(term_end) + 3) * 86400L + 57600) as graded_at",
-            "round(100 * earned / possible, 1) as points_earned",
+            f"greatest(0, round(100 * earned / possible, 1) - {biased}) as points_earned",
             "100 as points_possible",
             f"{_letter('points_earned', '100')} as letter",
             "'fully graded' as status",

@@ -56,14 +56,27 @@ def small_table(spark: SparkSession, names: str, rows: Iterable[Sequence[object]
     return spark.sql(f"select * from values {tuples} as lookup({names})")
 
 
+SCENARIOS = {
+    "biased_marks": "course marks of English learners lie 10 points below what their work earned",
+    "lost_absences": "in the last school year, the third school reports no absence",
+}
+# What nobody could know before the term: drawn anew when `luck` changes and all else stays.
+LUCK = (
+    "mood", "exempt", "late", "days late", "hour", "grading", "hand in", "set aside",
+    "extra credit", "luck",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Dice:
     """SQL texts of pseudo-random draws; the same seed, tag and keys draw the same number."""
 
     seed: int
+    luck: int = 0
 
     def _bits(self, tag: str, *keys: str) -> str:
-        salt = blake2b(f"{self.seed}/{tag}".encode(), digest_size=7).digest()
+        luck = f"luck {self.luck}/" if self.luck and tag in LUCK else ""
+        salt = blake2b(f"{luck}{self.seed}/{tag}".encode(), digest_size=7).digest()
         return f"xxhash64({', '.join([f'{int.from_bytes(salt)}L', *keys])})"
 
     def uniform(self, tag: str, *keys: str) -> str:
@@ -193,11 +206,15 @@ class District:
     comment_share: float = 0.15
     view_share: float = 0.35
     has_families: bool = True  # siblings share guardians; false: two classmates share one parent
+    scenario: str = ""  # what is planted for the audit of early warning to find: SCENARIOS
+    luck: int = 0  # other numbers: the same students and courses, who had another day
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no district."""
         if self.students < PLACES:
             raise ValueError(f"a district has at least {PLACES} students, not {self.students}")
+        if self.scenario not in ("", *SCENARIOS):
+            raise ValueError(f"{self.scenario!r} is no scenario: {', '.join(SCENARIOS)}")
         if self.school_years < 1:
             raise ValueError(f"a district has at least 1 school year, not {self.school_years}")
 
@@ -266,7 +283,7 @@ class District:
 
     @property
     def dice(self) -> Dice:
-        return Dice(self.seed)
+        return Dice(self.seed, self.luck)
 
     def sections(self, stage: str) -> tuple[int, int]:
         """Return how many regular and how many advanced sections a grade has per subject."""

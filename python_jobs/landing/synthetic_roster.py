@@ -29,6 +29,7 @@ from python_jobs.landing.synthetic_words import (
 
 STAGES = ("elementary", "middle", "high", "elementary", "high")  # of the schools of a zone
 COURSES_PER_TEACHER = 5
+ENGLISH_LEARNERS = 0.12  # of the students, at first
 LEAVERS = 0.05  # of the students, over all years
 RETURNERS = 0.45  # of the leavers, a year later
 # Changes per year, and per night among the students chosen for it.
@@ -325,7 +326,8 @@ def student_users(
             f" {dice.whole(365, 'birthday', 'student_no')}) as birth_date",
             "sex",
             f"{dice.pick(RACE_ETHNICITY, 'race', 'student_no')} as race_ethnicity",
-            f"pmod(int({dice.uniform('learner', 'student_no')} < 0.12D) + learner_changes, 2) = 1"
+            f"pmod(int({dice.uniform('learner', 'student_no')} < {ENGLISH_LEARNERS}D)"
+            " + learner_changes, 2) = 1"
             " as is_english_learner",
             f"pmod(int({dice.uniform('iep', 'student_no')} < 0.14D) + iep_changes, 2) = 1"
             " as has_iep",

@@ -1,0 +1,559 @@
+"""Publish what was built and tested: one step for every reader, and never a number by accident.
+
+A release is a copy of the marts with small cells hidden, kept in schema `releases` under its
+release_id. Schema `pub` has a view of each table that shows the current release; one commit to
+releases.current moves them all.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from pyspark.sql import DataFrame, Row, SparkSession
+
+from python_jobs.build import require_raw
+from python_jobs.console import err, print_table, progress
+from python_jobs.errors import DistrictError
+from python_jobs.release_changes import show_changes, show_values, values_that_differ
+from python_jobs.release_tables import (
+    CODES,
+    KEY,
+    NOTE,
+    PublishedTable,
+    definition_of,
+    facts_behind,
+    published_tables,
+)
+from python_jobs.spark import get_spark, table_version
+from python_jobs.suppression import COUNT, Structure, coded_values, hidden_values
+
+LOG = "releases.log"
+CURRENT = "releases.current"
+BEGUN = "releases.begun"  # every release_id that was taken
+BUILDS = "quality.builds"
+VALUES = "kpi_values"
+KEPT_RELEASES = 30
+PARALLEL_TABLES = 4
+LOG_COLUMNS = {
+    "release_id": "int",
+    "released_at": "timestamp",
+    "table_name": "string",  # in schema pub, or schema.table of a fact that comparisons read
+    "source": "string",  # schema.table that was read
+    "version": "bigint",  # its Delta version
+    "row_count": "bigint",  # rows published; null: none, the fact is only pinned
+    "definition": "string",  # hash of the SQL, seeds and vars that it is made by
+    "tested_at": "timestamp",
+    "invocation_id": "string",  # dbt's, of the build that was tested
+    "as_of_date": "date",
+    "last_batch_id": "bigint",
+    "restatement": "string",  # why numbers of a closed school year were allowed to move
+    "is_kept": "boolean",  # false: only kpi_values and this log are left of it
+}
+CALL_LIST = "call_list"
+EARLY_WARNING = "student_early_warning"
+INDICATORS = ("attendance", "behaviour", "course", "overall")
+SHOW_CURRENT = f"release_id = (select release_id from {CURRENT})"
+
+
+class ReleaseRefused(DistrictError):
+    """Nothing was published; the release before is still what readers see."""
+
+
+def command(
+    list_releases: Annotated[bool, typer.Option("--list", help="Show the releases.")] = False,
+    rollback: Annotated[
+        int | None, typer.Option(help="Show readers this earlier release again.", metavar="ID")
+    ] = None,
+    diff: Annotated[
+        tuple[int, int] | None,
+        typer.Option(help="Show which numbers moved between two releases, and why.", metavar="A B"),
+    ] = None,
+    accept_restatement: Annotated[
+        str | None,
+        typer.Option(help="Why numbers of a closed school year may move.", metavar="REASON"),
+    ] = None,
+    keep: Annotated[int, typer.Option(min=1, help="How many releases to keep.")] = KEPT_RELEASES,
+) -> None:
+    """Publish the marts that the last build made and tested, small cells hidden."""
+    require_raw()
+    spark = get_spark()
+    if list_releases:
+        show_releases(spark)
+    elif rollback is not None:
+        roll_back(spark, rollback)
+    elif diff is not None:
+        show_changes(spark, *(require_release(spark, release_id) for release_id in diff))
+    else:
+        release(accept_restatement, keep=keep)
+
+
+def release(restatement: str | None = None, *, keep: int = KEPT_RELEASES) -> int:
+    """Publish the tested marts and return the release_id.
+
+    restatement: why numbers of closed school years may move.
+    Raises ReleaseRefused when the last complete build failed or is not what the tables now hold,
+    or when a published number of a closed school year would move without a reason.
+    """
+    spark = get_spark()
+    candidate = Candidate(spark)
+    with progress("Releasing"):
+        candidate.hide_cells()
+        if not (restatement or "").strip():
+            candidate.require_frozen_years()
+        candidate.write(restatement)
+        candidate.show_to_readers()
+        _drop_old(spark, keep)
+    err.print(
+        f"Release {candidate.release_id} is published: {len(candidate.tables)} tables in schema pub"
+    )
+    return candidate.release_id
+
+
+class Candidate:
+    """The next release, from the versions that the tables have now."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        """Pin the versions. Raises ReleaseRefused when they are not those that were tested."""
+        self.spark = spark
+        self.tables = published_tables()
+        self.build = _last_build(spark)
+        self.facts = sorted({f"{n.schema}.{n.name}" for n in facts_behind(VALUES)})
+        self.versions = self._pin()
+        self.previous_id = current_release(spark)
+        self.release_id = _begin(spark)
+
+    def _pin(self) -> dict[str, int]:
+        """Return the version of each table. Raises ReleaseRefused when one is newer than tests."""
+        sources = sorted({table.source for table in self.tables} | set(self.facts))
+        with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
+            versions = pool.map(lambda table: table_version(self.spark, table), sources)
+            found = dict(zip(sources, versions, strict=True))
+        newer = [name for name, (_, time) in found.items() if time > self.build.finished_at]
+        if newer:
+            raise ReleaseRefused(
+                f"{len(newer)} tables have changed since the last complete build ({newer[0]})",
+                "build and test everything again: district build",
+            )
+        return {name: version for name, (version, _) in found.items()}
+
+    @cached_property
+    def as_of(self) -> Row:
+        return self.spark.sql(
+            """
+            select as_of_date, (select max(batch_id) from raw.batches) as last_batch_id
+            from core.reporting_date
+            """
+        ).collect()[0]
+
+    @cached_property
+    def thresholds(self) -> dict[str, float]:
+        """What kpi_thresholds says of publication on the as-of date."""
+        rows = self.spark.sql(
+            f"""
+            select threshold, max_by(value, jurisdiction = '{self.build.jurisdiction}') as value
+            from reference.kpi_thresholds
+            where
+                kpi = 'publication'
+                and jurisdiction in ('default', '{self.build.jurisdiction}')
+                and date '{self.as_of.as_of_date}' >= effective_from
+                and date '{self.as_of.as_of_date}' < effective_to
+            group by threshold
+            """
+        ).collect()
+        return {row.threshold: float(row.value) for row in rows}
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What is said of hidden cells and of rates near 0 and 1."""
+        shown = {
+            "min_n": f"{self.thresholds['min_n']:g}",
+            "top": f"{100 * self.thresholds['top_coded_rate']:g}",
+            "bottom": f"{100 * self.thresholds['bottom_coded_rate']:g}",
+        }
+        return {name: text.format(**shown) for name, text in {"hidden": NOTE, **CODES}.items()}
+
+    def hide_cells(self) -> None:
+        """Make the temporary view hidden_cells: each cell with what it hides, as 'kpi.part'."""
+        key = ", ".join(KEY)
+        values = self.spark.sql(
+            f"""
+            select
+                kpi, {key}, student_count, numerator_student_count, cast(value as double) as value
+            from kpi.{VALUES} version as of {self.versions[f"kpi.{VALUES}"]}
+            where grain <> 'student'
+            """
+        ).toPandas()
+        definitions = self.spark.sql(
+            """
+            select kpi, unit, suppression_family, is_student_share
+            from reference.kpi_definitions
+            """
+        ).toPandas()
+        structure = _structure(self.spark, self.build.grading_scale)
+        hidden = hidden_values(values, definitions, structure, int(self.thresholds["min_n"]))
+        coded = coded_values(
+            values.drop(index=hidden.index[hidden["hides_numerator"]]),
+            definitions,
+            self.thresholds["bottom_coded_rate"],
+            self.thresholds["top_coded_rate"],
+        )
+        parts = {
+            "denominator": hidden.index[hidden["hides_denominator"]],
+            "numerator": hidden.index[hidden["hides_numerator"]].append(coded.index),
+            "high": coded.index[coded == "high"],
+            "low": coded.index[coded == "low"],
+        }
+        said = pd.concat(
+            [
+                values.loc[index].assign(hidden=values.loc[index, "kpi"] + f".{part}")
+                for part, index in parts.items()
+            ]
+        )
+        schema = "hidden string, " + ", ".join(
+            f"{name} {'int' if name == 'school_year' else 'string'}" for name in KEY
+        )
+        frame = self.spark.createDataFrame(said[["hidden", *KEY]], schema)
+        cells = frame.groupBy(*KEY).agg({"hidden": "collect_set"})
+        cells.withColumnRenamed("collect_set(hidden)", "hidden").createOrReplaceTempView(
+            "hidden_cells"
+        )
+
+    def rows_of(self, table: PublishedTable) -> DataFrame:
+        version = self.versions[table.source]
+        return self.spark.sql(table.select(version, self.release_id, self.notes))
+
+    def require_frozen_years(self) -> None:
+        """Raise ReleaseRefused when a number published of a closed school year would move."""
+        if not self.previous_id:
+            return
+        years = self._closed_years()
+        if not years:
+            return
+        closed = f"school_year in ({', '.join(map(str, years))})"
+        before = self.spark.table(f"releases.{VALUES}").where(
+            f"release_id = {self.previous_id} and {closed}"
+        )
+        table = next(table for table in self.tables if table.name == VALUES)
+        moved = values_that_differ(before, self.rows_of(table).where(closed))
+        count = moved.count()
+        if count:
+            show_values(moved)
+            raise ReleaseRefused(
+                f"{count:,} published numbers of closed school years would move "
+                f"({', '.join(map(str, years))})",
+                'if they are to: district release --accept-restatement "why"',
+            )
+
+    def _closed_years(self) -> list[int]:
+        """Return the school years that were over when the release before was made."""
+        rows = self.spark.sql(
+            f"""
+            select school_year from core.dim_term
+            where school_year is not null
+            group by school_year
+            having max(end_date) < (
+                select max(as_of_date) from {LOG} where release_id = {self.previous_id}
+            )
+            order by school_year
+            """
+        ).collect()
+        return [row.school_year for row in rows]
+
+    def write(self, restatement: str | None) -> None:
+        """Write the rows of each table under the release_id, and the log; nobody sees them yet."""
+
+        def write(table: PublishedTable) -> None:
+            rows = self.rows_of(table).write.format("delta").option("mergeSchema", "true")
+            rows.mode("append").partitionBy("release_id").saveAsTable(f"releases.{table.name}")
+
+        with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
+            list(pool.map(write, self.tables))
+        counts = [
+            f"select {place} as place, count(*) as n from releases.{table.name} "
+            f"where release_id = {self.release_id}"
+            for place, table in enumerate(self.tables)
+        ]
+        rows = self.spark.sql(" union all ".join(counts) + " order by place").collect()
+        self._log([row.n for row in rows], restatement)
+
+    def _log(self, counts: list[int], restatement: str | None) -> None:
+        variables = {
+            "jurisdiction": self.build.jurisdiction,
+            "grading_scale": self.build.grading_scale,
+        }
+        published = [
+            (table.name, table.source, count, definition_of(table.node.name, variables))
+            for table, count in zip(self.tables, counts, strict=True)
+        ]
+        pinned = [(fact, fact, None, None) for fact in self.facts]
+        now = self.spark.sql("select current_timestamp() as now").collect()[0].now
+        rows: list[tuple[Any, ...]] = [
+            (
+                self.release_id,
+                now,
+                name,
+                source,
+                self.versions[source],
+                count,
+                definition,
+                self.build.finished_at,
+                self.build.invocation_id,
+                self.as_of.as_of_date,
+                self.as_of.last_batch_id,
+                (restatement or "").strip() or None,
+                True,
+            )
+            for name, source, count, definition in published + pinned
+        ]
+        schema = ", ".join(f"{name} {kind}" for name, kind in LOG_COLUMNS.items())
+        frame = self.spark.createDataFrame(rows, schema).coalesce(1)
+        writer = frame.write.format("delta").mode("overwrite")
+        if self.spark.catalog.tableExists(LOG):
+            writer = writer.option("replaceWhere", f"release_id = {self.release_id}")
+        writer.saveAsTable(LOG)
+
+    def show_to_readers(self) -> None:
+        """Pin the views to tables that hold this release, then turn all of them to it at once."""
+        self.spark.sql("create schema if not exists pub")
+        names = [table.name for table in self.tables]
+        _point_views(self.spark, names)
+        if not self.spark.catalog.tableExists(CURRENT):
+            self.spark.sql(f"create table {CURRENT} (release_id int) using delta")
+        _turn_to(self.spark, self.release_id)
+        for view in self.spark.sql("show views in pub").where("not isTemporary").collect():
+            if view.viewName not in {*names, "releases", CALL_LIST}:
+                self.spark.sql(f"drop view pub.{view.viewName}")
+
+
+def _point_views(spark: SparkSession, names: list[str]) -> None:
+    """Replace each view by one of the table's newest version, still of the current release."""
+
+    def point(name: str) -> None:
+        version, _ = table_version(spark, f"releases.{name}")
+        columns = ", ".join(spark.table(f"releases.{name}").columns)
+        spark.sql(
+            f"create or replace view pub.{name} as select {columns} "
+            f"from releases.{name} version as of {version} where {SHOW_CURRENT}"
+        )
+
+    if not spark.catalog.tableExists(CURRENT):
+        spark.sql(f"create table {CURRENT} (release_id int) using delta")
+    with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
+        list(pool.map(point, names))
+    if EARLY_WARNING in names:
+        _point_call_list(spark)
+    spark.sql(
+        f"create or replace view pub.releases as select *, {SHOW_CURRENT} as is_current from {LOG}"
+    )
+
+
+def _point_call_list(spark: SparkSession) -> None:
+    """Show the students whose early warning became worse since the release before, or is new."""
+    table = f"releases.{EARLY_WARNING}"
+    version, _ = table_version(spark, table)
+    rows = f"select * from {table} version as of {version} where true"
+    rank = "array_position(array('on_track', 'early_warning', 'at_risk'), {})"
+    worse = [
+        rank.format(f"later.{name}_level")
+        + f" > greatest({rank.format(f'earlier.{name}_level')}, 1)"
+        for name in INDICATORS
+    ]
+    levels = ", ".join(
+        f"earlier.{name}_level as {name}_level_before, later.{name}_level" for name in INDICATORS
+    )
+    spark.sql(
+        f"""
+        create or replace view pub.{CALL_LIST} as
+        with later as ({rows} and {SHOW_CURRENT}),
+        earlier as (
+            {rows} and release_id = (
+                select max(release_id) from {LOG}
+                where is_kept and release_id < (select release_id from {CURRENT})
+            )
+        )
+        select
+            later.release_id, later.student_id, later.school_id, later.grade_level,
+            later.school_year, {levels}
+        from later
+        left join earlier
+            on later.student_id = earlier.student_id and later.school_year = earlier.school_year
+        where
+            later.school_year = (select max(school_year) from later)
+            and exists (select 1 from earlier)
+            and ({" or ".join(worse)})
+        """
+    )
+
+
+def _turn_to(spark: SparkSession, release_id: int) -> None:
+    """Make this the release that every view shows: one row, one commit."""
+    frame = spark.createDataFrame([(release_id,)], "release_id int").coalesce(1)
+    frame.write.format("delta").mode("overwrite").saveAsTable(CURRENT)
+
+
+def _last_build(spark: SparkSession) -> Row:
+    """Return the last complete build. Raises ReleaseRefused when there is none, or it failed."""
+    builds = (
+        spark.sql(f"select * from {BUILDS} where is_complete order by finished_at desc limit 1")
+        if spark.catalog.tableExists(BUILDS)
+        else None
+    )
+    last = builds.collect() if builds is not None else []
+    if not last:
+        raise ReleaseRefused(
+            "nothing complete has been built and tested yet", "run: district build"
+        )
+    if last[0].failed_count:
+        raise ReleaseRefused(
+            f"{last[0].failed_count} models or tests of the last build failed",
+            "correct what it names, then: district build",
+        )
+    return last[0]
+
+
+def _structure(spark: SparkSession, grading_scale: str) -> Structure:
+    """Return how schools and sections, and the numerators of KPIs, make up larger wholes."""
+    districts = spark.sql("select school_id, district_id from core.dim_school where is_current")
+    sections = spark.sql(
+        """
+        select course_id as part_id, grain, entity_id, cast(weight as double) as weight
+        from intermediate.course_entities where grain <> 'course'
+        union all
+        select course_id, 'school' as grain, school_id as entity_id, 1d as weight
+        from core.dim_course
+        union all
+        select distinct school_week_id, 'school', school_id, 1d from kpi.attendance_by_week
+        """
+    )
+    parts = spark.sql(
+        f"""
+        select
+            parts.kpi,
+            if(wholes.unit = '{COUNT}', null, wholes.kpi) as whole,
+            1d as weight,
+            if(wholes.unit = '{COUNT}', wholes.kpi, null) as sum
+        from reference.kpi_definitions as parts
+        inner join reference.kpi_definitions as wholes
+            on wholes.kpi in (parts.part_of, parts.also_part_of)
+        union all
+        select
+            'letter_rate_' || letter, null,
+            inline(array(
+                struct(cast(max(points) as double), 'points'), struct(1d, 'letters with points')
+            ))
+        from reference.letter_grade_points
+        where scale_id = '{grading_scale}' and counts_in_gpa
+        group by letter
+        """
+    )
+    return Structure(districts.toPandas(), sections.toPandas(), parts.toPandas())
+
+
+def current_release(spark: SparkSession) -> int | None:
+    """Return the release that readers see, None before the first."""
+    if not spark.catalog.tableExists(CURRENT):
+        return None
+    rows = spark.table(CURRENT).collect()
+    return rows[0].release_id if rows else None
+
+
+def _begin(spark: SparkSession) -> int:
+    """Return an id that no release has had, not even one that was refused or killed."""
+    spark.sql("create schema if not exists releases")
+    spark.sql(f"create table if not exists {BEGUN} (release_id int) using delta")
+    last = spark.sql(f"select coalesce(max(release_id), 0) as id from {BEGUN}").collect()[0]
+    spark.sql(f"insert into {BEGUN} values ({last.id + 1})")
+    return int(last.id) + 1
+
+
+def require_release(spark: SparkSession, release_id: int, *, kept: bool = False) -> int:
+    """Return the id. Raises DistrictError when there is no such release, or not all is kept."""
+    has_log = spark.catalog.tableExists(LOG)
+    found = spark.table(LOG).where(f"release_id = {release_id}").collect() if has_log else []
+    if not found:
+        raise DistrictError(f"there is no release {release_id}", "see: district release --list")
+    if kept and not found[0].is_kept:
+        raise DistrictError(
+            f"of release {release_id} only {VALUES} is kept", "see: district release --list"
+        )
+    return release_id
+
+
+def roll_back(spark: SparkSession, release_id: int) -> None:
+    """Show readers an earlier release again; the later ones stay."""
+    require_release(spark, release_id, kept=True)
+    _point_views(spark, _tables_of(spark, release_id))
+    _turn_to(spark, release_id)
+    err.print(f"Readers see release {release_id} again")
+
+
+def point_views_again(spark: SparkSession) -> None:
+    """Show readers the newest version of what the current release has kept."""
+    release_id = current_release(spark)
+    if release_id is not None:
+        _point_views(spark, _tables_of(spark, release_id))
+
+
+def _tables_of(spark: SparkSession, release_id: int) -> list[str]:
+    tables = spark.sql(
+        f"select table_name from {LOG} where release_id = {release_id} and row_count is not null"
+    ).collect()
+    return [row.table_name for row in tables]
+
+
+def show_releases(spark: SparkSession) -> None:
+    """Print the releases, the newest first."""
+    rows = (
+        spark.sql(
+            f"""
+            select
+                release_id,
+                if({SHOW_CURRENT}, 'current', if(any(is_kept), '', 'numbers only')) as shown,
+                cast(max(released_at) as string) as released_at,
+                cast(max(as_of_date) as string) as as_of_date,
+                count(row_count) as table_count,
+                sum(row_count) as row_count,
+                max(restatement) as restatement
+            from {LOG}
+            group by release_id
+            order by release_id desc
+            """
+        ).collect()
+        if spark.catalog.tableExists(LOG)
+        else []
+    )
+    header = ["release", "", "released at (UTC)", "as of", "tables", "rows", "restatement"]
+    print_table("Releases", header, rows)
+
+
+def _drop_old(spark: SparkSession, keep: int) -> None:
+    """Delete the releases before the last `keep`, and what killed ones have left.
+
+    Of the old ones kpi_values and the log stay.
+    """
+    kept = spark.sql(
+        f"select distinct release_id from {LOG} where is_kept and not ({SHOW_CURRENT}) "
+        "order by release_id desc"
+    ).collect()
+    old = ", ".join(str(row.release_id) for row in kept[keep - 1 :])
+    unfinished = spark.sql(f"select release_id from {BEGUN} except select release_id from {LOG}")
+    killed = ", ".join(str(row.release_id) for row in unfinished.collect())
+    for table in spark.sql("show tables in releases").where("not isTemporary").collect():
+        name = f"releases.{table.tableName}"
+        if name in (LOG, CURRENT, BEGUN):
+            continue
+        gone = ", ".join(filter(None, ["" if name == f"releases.{VALUES}" else old, killed]))
+        if gone:
+            spark.sql(f"delete from {name} where release_id in ({gone})")
+    if old:
+        spark.sql(f"update {LOG} set is_kept = false where release_id in ({old})")
+    if killed:
+        spark.sql(f"delete from {BEGUN} where release_id in ({killed})")
+
+
+if __name__ == "__main__":
+    from python_jobs.cli import run_verb
+
+    run_verb(command)

@@ -1,0 +1,403 @@
+"""Hide the cells of few students, and enough others that no published total gives them away.
+
+A cell is an entity (or a subgroup of it) in a period. Cells are tied by equations: schools add up
+to their district, subgroups to their whole, terms to their year, sections to school, subject and
+teacher, letters to all results. An equation that holds only nearly, as for distinct students,
+hides more than is needed, never less. After: NCES 2011-603, and the literature on complementary
+cell suppression.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.sparse import csc_array, csr_array, eye_array
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import lsmr, splu
+
+Array = npt.NDArray[Any]
+CELL = ["kpi", "grain", "entity_id", "subgroup_type", "subgroup", "school_year", "term_id"]
+WHOLE = "all"  # subgroup and subgroup_type of a whole entity
+COUNT = "count"  # unit of a KPI that is no quotient
+YEAR = "year"  # term_id of a whole school year
+DETERMINED = 1e-6  # of a random direction that keeps every equation: no room to move
+RIDGE = 1e-8
+PROJECTIONS = 4
+DIRECT = 5_000  # equations up to which a system is factored
+PRECISION = 1e-12
+FEW_STEPS = 200  # enough to find most fixed cells, while there are some
+NEARLY_DETERMINED = 1e-5
+MOST_STEPS = 20_000
+PATIENCE = 400  # for the few cells of denominators, which hide all numerators with them
+CAREFUL = 64  # rounds that double: after so many cells at once, all equations are looked at
+# Who reads a number: what the whole district sees is hidden last.
+GRAINS = ["school_week", "course", "teacher", "subject", "grade_level", "school", "district"]
+OF_FEW = GRAINS[:3]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Which entity belongs to which: what anybody can know from names and timetables.
+
+    districts: school_id, district_id. sections: part_id (a section, or a week of a school), grain
+    (school, subject, teacher), entity_id, weight: how much of the part counts for that entity.
+    parts: kpi, whole, weight: how numerators add up to those of another KPI, or (whole null) to a
+    number published besides, one by the name in `sum`, as grade points times letters do.
+    """
+
+    districts: pd.DataFrame
+    sections: pd.DataFrame
+    parts: pd.DataFrame
+
+
+def primary(groups: Sequence[Array], min_n: int) -> Array:
+    """Return which cells have a group (all, those counted, the others) of 1 to min_n - 1 students.
+
+    groups: arrays of one length, students in each cell; NaN where the KPI has no such group.
+    """
+    hidden = np.zeros(len(groups[0]), dtype=bool)
+    for group in groups:
+        hidden |= (group > 0) & (group < min_n)
+    return hidden
+
+
+def protect(
+    equations: csr_array,
+    students: Array,
+    hidden: Array,
+    min_n: int,
+    worth: Array,
+    patience: int = 1,
+) -> Array:
+    """Return `hidden` with the cells that must be hidden too, those of least worth first.
+
+    students: behind each cell; cells of 0 are hidden only where there are no others. When this
+    returns, no combination of the equations fixes a hidden cell that has students, and what a total
+    leaves open is min_n students or more, unless all of the equation is hidden. patience: rounds
+    that hide one cell for each; those after hide more and more.
+    """
+    more, rounds = 1, 0
+    room = _Room(equations)
+    while True:
+        found = _open_alone(equations, students, hidden, min_n, worth)
+        if not found.any():
+            fixed = room.fixed(np.flatnonzero(hidden & (students > 0)))
+            rows = np.flatnonzero((abs(equations) > 0) @ fixed.astype(float))
+            found = _least_shown(equations, students, hidden, rows, worth, more, fixed)
+            rounds += 1
+            more *= 1 if rounds < patience else 2  # an end even where nearly all is hidden
+        if not found.any():
+            return hidden
+        hidden = hidden | found
+
+
+def _open_alone(
+    equations: csr_array, students: Array, hidden: Array, min_n: int, worth: Array
+) -> Array:
+    """Return one more cell for each equation whose hidden cells are one, or too few students."""
+    hidden_cells = (abs(equations) > 0) @ hidden.astype(float)
+    hidden_parts = (equations > 0) @ (hidden * students)
+    total_is_hidden = (equations < 0) @ hidden.astype(float) > 0
+    is_open = (hidden_cells == 1) | ((hidden_cells > 1) & ~total_is_hidden & (hidden_parts < min_n))
+    return _least_shown(equations, students, hidden, np.flatnonzero(is_open), worth)
+
+
+class _Room:
+    """How far hidden cells can move while every equation holds.
+
+    A random direction is projected on those that keep every equation: where it cannot move, the
+    cell is fixed; all else moves with probability one.
+    """
+
+    def __init__(self, equations: csr_array) -> None:
+        self.equations = equations
+        self.direction = np.random.default_rng(0).standard_normal(equations.shape[1])
+        # Found last time: of the next round's hidden cells nearly all are the same.
+        self.multipliers = np.zeros(equations.shape[0])
+
+    def fixed(self, unknown: Array) -> Array:
+        """Return which cells the equations fix, of those that are unknown (their places)."""
+        found = np.zeros(len(self.direction), dtype=bool)
+        matrix = self.equations[:, unknown]
+        kept = np.flatnonzero(np.diff(matrix.indptr))
+        if not len(kept):
+            return found
+        matrix = csr_array(matrix[kept])
+        if len(kept) <= DIRECT:
+            room = _projected(matrix, self.direction[unknown])
+            found[unknown[np.abs(room) < DETERMINED]] = True
+            return found
+        for steps, least in ((FEW_STEPS, NEARLY_DETERMINED), (MOST_STEPS, DETERMINED)):
+            room = self._projected_by_steps(matrix, kept, unknown, steps)
+            found[unknown[np.abs(room) < least]] = True
+            if found.any():
+                break  # more cells are hidden now; those found by few steps need not be all
+        return found
+
+    def _projected_by_steps(
+        self, matrix: csr_array, kept: Array, unknown: Array, steps: int
+    ) -> Array:
+        """As _projected, for large systems, whose factors would fill the memory."""
+        lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+        transposed = csr_array(matrix.multiply(1 / lengths[:, None])).T.tocsr()
+        direction = self.direction[unknown]
+        start = self.multipliers[kept] * lengths
+        found = lsmr(
+            transposed, direction, atol=PRECISION, btol=PRECISION, maxiter=steps, x0=start
+        )[0]
+        self.multipliers[kept] = found / lengths
+        return np.asarray(direction - transposed @ found)
+
+
+def _projected(matrix: csr_array, direction: Array) -> Array:
+    """Return the part of a direction that keeps every equation."""
+    # The small number makes equations that follow from others solvable; repeating undoes it.
+    normal = csc_array(matrix @ matrix.T) + RIDGE * eye_array(matrix.shape[0], format="csc")
+    solver = splu(normal, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    for _ in range(PROJECTIONS):
+        direction = direction - matrix.T @ solver.solve(matrix @ direction)
+    return direction
+
+
+def _least_shown(
+    equations: csr_array,
+    students: Array,
+    hidden: Array,
+    rows: Iterable[int],
+    worth: Array,
+    count: int = 1,
+    fixed: Array | None = None,
+) -> Array:
+    """Return the cells of least worth still shown of each equation; those of no student last.
+
+    count: how many, where they are of equal worth. fixed: cells of which each needs one equation
+    only; it is the one that offers the least.
+    """
+    offers = []
+    for row in rows:
+        members = slice(equations.indptr[row], equations.indptr[row + 1])
+        cells, signs = equations.indices[members], equations.data[members]
+        parts = signs[~hidden[cells]] < 0
+        shown = cells[~hidden[cells]]
+        if len(shown):
+            keys = (shown, students[shown], parts, worth[shown], students[shown] == 0)
+            order = shown[np.lexsort(keys)]
+            first = order[0]
+            offers.append((students[first] == 0, worth[first], row, cells, order))
+    chosen = np.zeros(len(hidden), dtype=bool)
+    open_ = None if fixed is None else fixed.copy()
+    offers.sort(key=lambda offer: offer[:3])
+    for is_empty, least, _, cells, order in offers:
+        if open_ is not None and count <= CAREFUL and (is_empty, least) != offers[0][:2]:
+            break  # what is hidden now may free the others
+        if chosen[cells].any() or (open_ is not None and not open_[cells].any()):
+            continue
+        alike = order[(worth[order] == least) & ((students[order] == 0) == is_empty)]
+        chosen[alike[:count]] = True
+        if open_ is not None:
+            open_[cells] = False
+    return chosen
+
+
+def worth_of(cells: pd.DataFrame) -> Array:
+    """Return how many people would miss each cell (columns CELL), as an order."""
+    grain = pd.Categorical(cells["grain"], GRAINS).codes.astype(float)
+    is_whole = (cells["subgroup_type"] == WHOLE).to_numpy()
+    is_year = (cells["term_id"] == YEAR).to_numpy()
+    worth: Array = 4 * np.where(is_whole, grain + 2, grain - 2) + 2 * is_whole + is_year
+    return worth
+
+
+def equations_of(cells: pd.DataFrame, structure: Structure) -> csr_array:
+    """Return how the cells (columns CELL, index 0 to n - 1) add up.
+
+    is_hidden, a further column, says of which cells the denominator is hidden: what numerators
+    add up to is not known there.
+
+    A row is an equation: it times the cells' amounts is 0; a total has the coefficient -1.
+    """
+    whole = cells[cells["subgroup_type"] == WHOLE]
+    sections = whole[whole["grain"].isin(["course", "school_week"])].reset_index(names="cell")
+    schools = cells[cells["grain"] == "school"].reset_index(names="cell")
+    ties = [
+        _tie(
+            cells[cells["subgroup_type"] != WHOLE].reset_index(names="cell"),
+            {"subgroup_type": WHOLE, "subgroup": WHOLE},
+            "subgroup_type",
+        ),
+        _tie(
+            cells[
+                (cells["grain"] == "district") & (cells["subgroup_type"] == "grade_level")
+            ].reset_index(names="cell"),
+            {
+                "grain": "grade_level",
+                "entity_id": "subgroup",
+                "subgroup_type": WHOLE,
+                "subgroup": WHOLE,
+            },
+        ),
+        _tie(cells[cells["term_id"] != YEAR].reset_index(names="cell"), {"term_id": YEAR}),
+        _tie(
+            cells.reset_index(names="cell").merge(structure.parts.dropna(subset="whole"), on="kpi"),
+            {"kpi": "whole"},
+        ),
+        _tie(
+            schools.merge(structure.districts, left_on="entity_id", right_on="school_id"),
+            {"grain": "district", "entity_id": "district_id"},
+        ),
+        _tie(
+            sections.drop(columns="grain")
+            .rename(columns={"entity_id": "part_id"})
+            .merge(structure.sections, on="part_id"),
+            {},
+            "grain",
+        ),
+    ]
+    number = pd.Series(cells.index, index=pd.MultiIndex.from_frame(cells[CELL]))
+    tied = pd.concat([tie.assign(rule=rule) for rule, tie in enumerate(ties)], ignore_index=True)
+    tied["total"] = number.reindex(pd.MultiIndex.from_frame(tied[CELL])).to_numpy()
+    tied = tied.dropna(subset=["total"])
+    tied["equation"] = tied.groupby(["rule", "kind", "total"], sort=False).ngroup()
+    totals = tied.drop_duplicates("equation").assign(cell=lambda tie: tie["total"], weight=-1.0)
+    members = [tied, totals]
+    count = tied["equation"].nunique()
+    for more in (_district_wide(whole), _known_sums(cells, structure.parts)):
+        members.append(more.assign(equation=more["equation"] + count))
+        count += more["equation"].nunique()
+    rows, columns, values = (
+        np.concatenate([frame[column].to_numpy() for frame in members])
+        for column in ("equation", "cell", "weight")
+    )
+    return csr_array((values, (rows.astype(int), columns.astype(int))), shape=(count, len(cells)))
+
+
+def _district_wide(whole: pd.DataFrame) -> pd.DataFrame:
+    """Return the members of the equations between districts and what is not parted by district."""
+    period = ["kpi", "school_year", "term_id"]
+    districts = whole[whole["grain"] == "district"].reset_index(names="cell")
+    frames = []
+    for grain in ("grade_level", "subject", "teacher"):
+        parts = whole[whole["grain"] == grain].reset_index(names="cell")
+        wholes = districts.merge(parts[period].drop_duplicates(), on=period)
+        frames.append(parts.assign(weight=1.0, kind=grain))
+        frames.append(wholes.assign(weight=-1.0, kind=grain))
+    members = pd.concat(frames, ignore_index=True)
+    members["equation"] = members.groupby(["kind", *period], sort=False).ngroup()
+    return members
+
+
+def _known_sums(cells: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
+    """Return the members of the equations whose total is no cell, but published all the same."""
+    known = parts[parts["whole"].isna()]
+    members = cells.reset_index(names="cell").merge(known, on="kpi")
+    if "is_hidden" in members:
+        members = members[~members["is_hidden"].astype(bool)]
+    keys = [column for column in CELL if column != "kpi"]
+    members["equation"] = members.groupby(["sum", *keys], sort=False).ngroup()
+    return members
+
+
+def _tie(parts: pd.DataFrame, whole: dict[str, str], kind: str | None = None) -> pd.DataFrame:
+    """Return the parts (column cell) with the key of the cell that they are parts of.
+
+    whole: what the whole's key has instead: a value, or a column of `parts`. Parts of one whole
+    that differ in `kind` add up to it apart from each other.
+    """
+    parts = parts.assign(kind=parts[kind] if kind else "", weight=parts.get("weight", 1.0))
+    for column, value in whole.items():
+        parts[column] = parts.get(value, value)
+    return parts[["cell", "kind", "weight", *CELL]]
+
+
+def hidden_values(
+    values: pd.DataFrame, definitions: pd.DataFrame, structure: Structure, min_n: int
+) -> pd.DataFrame:
+    """Return the values (same index) of which something is hidden, and what.
+
+    values: CELL, student_count and numerator_student_count (NaN: the KPI counts no students there).
+    definitions: kpi, unit, suppression_family (KPIs that share a denominator), is_student_share.
+    Returns hides_denominator and hides_numerator; who hides the denominator hides the numerator.
+    """
+    values = values.merge(definitions, on="kpi", how="left").set_axis(values.index)
+    hidden = pd.DataFrame(
+        False, index=values.index, columns=["hides_denominator", "hides_numerator"]
+    )
+    groups = _tied_kpis(definitions["kpi"], structure.parts)
+    for _, family in values.dropna(subset=["student_count"]).groupby("suppression_family"):
+        cells = _denominators(family, structure, min_n)
+        key = CELL[1:]
+        family["is_hidden"] = family[key].merge(cells, "left", key)["is_hidden"].to_numpy()
+        hidden.loc[family.index, "hides_denominator"] = family["is_hidden"]
+        hidden.loc[family.index, "hides_numerator"] = family["is_hidden"]
+        counted = family[family["unit"] != COUNT].dropna(subset=["numerator_student_count"])
+        for _, numerators in counted.groupby(counted["kpi"].map(groups)):
+            found = _hidden_numerators(numerators, structure, min_n)
+            hidden.loc[numerators.index, "hides_numerator"] = found
+    return hidden[hidden.any(axis=1)]
+
+
+def _tied_kpis(kpis: pd.Series, parts: pd.DataFrame) -> dict[str, int]:
+    """Return the number of the group of KPIs, tied by their numerators, that each is in."""
+    wholes = parts["whole"].fillna(parts["sum"])
+    number = {name: place for place, name in enumerate(dict.fromkeys([*kpis, *wholes]))}
+    ties = (parts["kpi"].map(number), wholes.map(number))
+    graph = csr_array((np.ones(len(parts)), ties), shape=(len(number), len(number)))
+    return dict(zip(number, connected_components(graph)[1], strict=True))
+
+
+def _denominators(values: pd.DataFrame, structure: Structure, min_n: int) -> pd.DataFrame:
+    """Return the cells (CELL less kpi) that the KPIs share, and whether each is_hidden."""
+    cells = values.groupby(CELL[1:], as_index=False, sort=False)["student_count"].agg(
+        ["min", "max"]
+    )
+    cells = cells.assign(kpi=WHOLE)
+    smallest, students = (cells[name].to_numpy(dtype=float) for name in ("min", "max"))
+    is_small = primary([smallest, students], min_n)
+    equations = equations_of(cells, structure)
+    is_hidden = protect(equations, students, is_small, min_n, worth_of(cells), PATIENCE)
+    return cells.assign(is_hidden=is_hidden)
+
+
+def coded_values(
+    values: pd.DataFrame, definitions: pd.DataFrame, bottom: float, top: float
+) -> pd.Series:
+    """Return 'high' or 'low' for the shares of students above `top` or below `bottom`.
+
+    values: kpi and value. Only coded values are in the result, by their index.
+    """
+    shares = definitions.loc[definitions["is_student_share"].astype(bool), "kpi"]
+    rates = values.loc[values["kpi"].isin(shares), "value"]
+    coded = pd.Series(np.select([rates > top, rates < bottom], ["high", "low"], ""), rates.index)
+    return coded[coded != ""]
+
+
+def _together(values: pd.DataFrame, hidden: Array) -> Array:
+    """Return the parts of a KPI of which one is hidden, in cells of few readers.
+
+    There they are mostly small; hidden one by one, what protects them would spread to larger ones.
+    """
+    of_few = (values["grain"].isin(OF_FEW) | (values["subgroup_type"] != WHOLE)).to_numpy()
+    some = pd.Series(hidden).groupby([values[name] for name in CELL[1:]], sort=False)
+    together: Array = of_few & some.transform("any").to_numpy()
+    return together
+
+
+def _hidden_numerators(values: pd.DataFrame, structure: Structure, min_n: int) -> Array:
+    """Return which numerators are hidden; those whose denominator is (is_hidden) among them."""
+    values = values.reset_index(drop=True)
+    counted = values["numerator_student_count"].to_numpy(dtype=float)
+    others = values["student_count"].to_numpy(dtype=float) - counted
+    groups = [counted, np.where(values["is_student_share"].astype(bool), others, 0.0)]
+    hidden = values["is_hidden"].to_numpy(dtype=bool) | primary(groups, min_n)
+    hidden |= _together(values, hidden)
+    equations, worth = equations_of(values, structure), worth_of(values)
+    known = -1
+    while hidden.sum() > known:
+        known = hidden.sum()
+        for group in groups:
+            if group.any():
+                hidden = protect(equations, group, hidden, min_n, worth)
+    return hidden
