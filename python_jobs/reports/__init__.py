@@ -1,0 +1,1 @@
+"""Pictures of a release: the charts, the site around them, PNG and PDF."""

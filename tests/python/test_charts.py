@@ -1,0 +1,331 @@
+"""Charts and pages from frames: what is shown, what is hidden, and that names stay texts."""
+
+import csv
+import json
+import re
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from chart_releases import HOSTILE, LONG, RIGHT_TO_LEFT, all_hidden, hide, no_data, small_release
+from hypothesis import given
+from hypothesis import strategies as st
+
+from python_jobs.charts import write_readme, write_site
+from python_jobs.reports import figures, texts
+from python_jobs.reports.catalogue import CATALOGUE, charts
+from python_jobs.reports.data import Release
+from python_jobs.reports.scorecard import KPIS, changes, scorecard
+from python_jobs.reports.site import csv_cell, data_block, pages, slug
+from python_jobs.reports.texts import Texts, change, number
+from python_jobs.reports.view import View, wilson
+
+PROJECT = Path(__file__).resolve().parents[2]
+CSS = (PROJECT / "python_jobs" / "reports" / "static" / "site.css").read_text()
+# Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.
+BLINDNESS = {
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+               [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+               [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+               [0.004733, 0.691367, 0.303900]],
+}  # fmt: skip
+SEEN_APART = 10  # distance in CIELAB; about 2.3 is just noticeable
+
+
+@pytest.fixture(scope="module")
+def release() -> Release:
+    return small_release()
+
+
+def linear(color: str) -> np.ndarray:
+    parts = np.array([int(color[n : n + 2], 16) / 255 for n in (1, 3, 5)])
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of WCAG 2.2."""
+    light = sorted(float(linear(color) @ [0.2126, 0.7152, 0.0722]) for color in (one, other))
+    return (light[1] + 0.05) / (light[0] + 0.05)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    xyz = (
+        np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+        @ rgb
+        / np.array([0.9505, 1, 1.089])
+    )
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("blindness", BLINDNESS)
+def test_colours_differ_for_colour_blind_readers(blindness: str) -> None:
+    seen = [
+        lab(np.clip(np.array(BLINDNESS[blindness]) @ linear(color), 0, 1))
+        for color in figures.PALETTE
+    ]
+    for (one, first), (other, second) in combinations(zip(figures.PALETTE, seen, strict=True), 2):
+        assert np.linalg.norm(first - second) > SEEN_APART, (one, other)
+
+
+def test_colours_and_texts_stand_out_in_light_and_dark() -> None:
+    themes = [
+        dict(re.findall(r"(--\w+): (#\w{6})", line))
+        for line in CSS.splitlines()
+        if "--text:" in line
+    ]
+    assert len(themes) == 3
+    for theme in themes:
+        for back in ("--back", "--mark"):
+            for front in ("--text", "--muted", "--link"):
+                assert contrast(theme[front], theme[back]) >= 4.5, (front, back)
+        for color in figures.PALETTE:
+            assert contrast(color, theme["--back"]) >= 3, color
+
+
+def test_every_kpi_mart_has_a_chart() -> None:
+    marts = {path.stem for path in (PROJECT / "models" / "marts" / "kpi").glob("*.sql")}
+    assert marts == {spec.mart for spec in CATALOGUE}
+    names = [spec.name for spec in CATALOGUE]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("school", [None, "s1", "s3"])
+def test_every_chart_is_a_figure_with_its_numbers_in_a_table(
+    release: Release, school: str | None
+) -> None:
+    found = charts(View(release, Texts(), school))
+    assert len(found) >= 19
+    for chart in found:
+        assert chart.panels, chart.name
+        assert len(chart.table), chart.name
+        assert chart.title and chart.n and chart.source.startswith("pub."), chart.name
+        for _, figure in chart.panels:
+            go.Figure(figure)  # raises for what plotly does not know
+
+
+def test_names_reach_figures_as_texts(release: Release) -> None:
+    for chart in charts(View(release, Texts())):
+        text = json.dumps([figure for _, figure in chart.panels], ensure_ascii=False)
+        assert "<script" not in text and "<img" not in text, chart.name
+    assert figures.label("<b>x</b> & y") == "&lt;b&gt;x&lt;/b&gt; &amp; y"
+    assert figures.label(RIGHT_TO_LEFT) == f"\u2068{RIGHT_TO_LEFT}\u2069"
+    assert len(figures.label(LONG)) <= figures.LABEL_LENGTH + 2
+    assert len(set(figures.labels(["Twin", "Twin", LONG, LONG]))) == 4
+
+
+def test_hidden_and_bounded_cells_say_so(release: Release) -> None:
+    view = View(release, Texts())
+    hidden = view.latest("attendance_rate", "school").set_index("entity_id").loc["s3"]
+    assert hidden["text"] == "fewer than 10"
+    assert pd.isna(hidden["position"])
+    bounded = view.latest("guardian_linked_rate", "school").set_index("entity_id").loc["s2"]
+    assert (bounded["text"], bounded["position"], bounded["bound"]) == (
+        "> 95\u00a0%",
+        0.95,
+        "high",
+    )
+
+
+def test_a_title_says_who_stands_highest_and_lowest() -> None:
+    release = small_release()
+    cells = release.values
+    now = (cells["kpi"] == "chronic_absence_rate") & (cells["school_year"] == 2026)
+    for school, value in {"s1": 0.3, "s2": 0.1, "s3": 0.2, "d1": 0.9}.items():
+        cells.loc[now & (cells["entity_id"] == school), "value"] = value
+    titles = {chart.name: chart.title for chart in charts(View(release, Texts()))}
+    assert titles["chronic_absence"].startswith("Chronic absence: highest in <script>")
+    assert "(30.0\u00a0%), lowest in A School of a Very Long" in titles["chronic_absence"]
+    hide(cells, now & (cells["entity_id"] != "s1"))
+    titles = {chart.name: chart.title for chart in charts(View(release, Texts()))}
+    assert titles["chronic_absence"].endswith("?")
+
+
+def test_a_title_says_what_a_year_has_changed() -> None:
+    release = small_release()
+    now = release.comparisons.query("kpi == 'avg_grade_percent' and term_id == '2026-Spring'")
+    release.comparisons.loc[now.index, "value_change"] = [-1.0, 1.0, 1.0, *[1.0] * (len(now) - 3)]
+    release.comparisons.loc[now.index, "earlier_value"] = 70.0
+    whole = {chart.name: chart.title for chart in charts(View(release, Texts()))}
+    assert whole["term_comparison"] == "Mean grade: 2 of 3 schools stand better than a year ago"
+    own = {chart.name: chart.title for chart in charts(View(release, Texts(), "s2"))}
+    assert "70.0\u00a0% a year ago, now " in own["term_comparison"]
+
+
+def test_interval_of_a_share() -> None:
+    """Wilson's interval of 10 of 20, as in Newcombe (1998), Statistics in Medicine 17, 857-872."""
+    assert wilson(10, 20) == pytest.approx((0.2993, 0.7007), abs=1e-4)
+    assert wilson(0, 20) == pytest.approx((0, 0.1611), abs=1e-4)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 100), st.floats(0, 100), st.text(max_size=30)),
+        min_size=1, max_size=30,
+    )
+)  # fmt: skip
+def test_names_of_dots_never_touch(dots: list[tuple[float, float, str]]) -> None:
+    frame = pd.DataFrame(dots, columns=["x", "y", "label"])
+    chosen = figures.chosen_labels(frame["x"], frame["y"], frame["label"])
+    places = np.column_stack(
+        [
+            (frame[name] - frame[name].min()) / (np.ptp(frame[name]) or 1) * size
+            for name, size in (("x", figures.WIDTH), ("y", 340))
+        ]
+    )
+    width = [min(len(name), 20) * figures.LETTER_WIDTH for name in frame["label"]]
+    for one, other in combinations(chosen, 2):
+        apart = np.abs(places[one] - places[other])
+        assert apart[0] >= (width[one] + width[other]) / 2 or apart[1] >= figures.LINE_HEIGHT
+
+
+def test_a_ring_has_at_most_six_parts() -> None:
+    parts = pd.DataFrame({"label": list("ABCDEFG"), "position": 0.1, "text": ""})
+    assert len(figures.donut(parts.head(6))["data"][0]["values"]) == 6
+    with pytest.raises(ValueError, match="7 parts"):
+        figures.donut(parts)
+
+
+def test_hidden_letters_are_a_part_of_their_own(release: Release) -> None:
+    cells = release.values.copy()
+    hide(cells, (cells["kpi"] == "letter_rate_F") & (cells["entity_id"] == "s1"))
+    view = View(small_release(values=cells), Texts())
+    chart = next(one for one in charts(view) if one.name == "grade_distribution")
+    own = chart.table[chart.table[""] == HOSTILE].set_index("KPI")["Value"]
+    assert own["F"] == "F fewer than 10"
+    assert own["hidden"].startswith("hidden ")
+
+
+@pytest.mark.parametrize("make", [all_hidden, no_data])
+def test_without_numbers_pages_say_so(make: object, tmp_path: Path) -> None:
+    assert callable(make)
+    written = write_site(make(), tmp_path)
+    for page in written:
+        for block in page.blocks:
+            if block["kind"] == "chart":
+                assert not block["chart"].panels, block["chart"].name
+                assert block["chart"].empty
+    text = (tmp_path / "site" / "charts.html").read_text()
+    assert "Every number here is hidden" in text or "No data has landed" in text
+
+
+def test_one_school_has_its_charts(release: Release) -> None:
+    schools = release.schools[release.schools["entity_id"].isin(["s1", "d1"])]
+    for chart in charts(View(small_release(schools=schools), Texts())):
+        assert chart.panels or chart.empty
+
+
+def test_data_cannot_leave_their_script_element() -> None:
+    value = {"name": "</script><!--<script>\u2028&"}
+    text = data_block(value)
+    assert not re.search("[<>&\u2028]", text)
+    assert json.loads(text) == value
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_spreadsheet_computes_nothing(text: str) -> None:
+    assert csv_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["-2.5", "+3\u00a0%", "1,234", "Fall 2025", "", "93.1\u00a0%"])
+def test_numbers_and_words_stay_as_they_are(text: str) -> None:
+    assert csv_cell(text) == text
+
+
+def test_files_hold_names_as_texts(release: Release, tmp_path: Path) -> None:
+    named = small_release(
+        schools=release.schools.assign(name=["=1+1", *release.schools["name"][1:]])
+    )
+    write_site(named, tmp_path)
+    with (tmp_path / "site" / "data" / "school_performance.csv").open(
+        encoding="utf-8-sig"
+    ) as lines:
+        assert "'=1+1" in {row[0] for row in csv.reader(lines)}
+    write_readme(tmp_path / "README.md", "Charts", charts(View(release, Texts())), release)
+    readme = (tmp_path / "README.md").read_text()
+    assert r"\<script" in readme and not re.search(r"(?<!\\)<script", readme)
+    assert (
+        readme.count("- Definition: ") == readme.count("- It helps to decide: ") == len(CATALOGUE)
+    )
+    for page in (tmp_path / "site").glob("*.html"):
+        assert "onerror=alert(2)>" not in page.read_text(), page.name
+
+
+def test_pages_of_two_ids_have_two_names() -> None:
+    ids = ["a b", "a-b", "A b", "../../etc", "", "é", "è"]
+    assert len({slug(one) for one in ids}) == len(ids)
+    assert all(re.fullmatch("[a-z0-9-]*", slug(one)) for one in ids)
+
+
+def test_start_page_is_small(release: Release, tmp_path: Path) -> None:
+    write_site(release, tmp_path)
+    assert (tmp_path / "site" / "index.html").stat().st_size < 1_500_000
+
+
+def test_changes_since_the_last_release_are_counted(release: Release) -> None:
+    view = View(release, Texts())
+    sentence, moved = changes(view)
+    whole = view.values["subgroup_type"].eq("all") & view.values["grain"].isin(
+        ["school", "district"]
+    )
+    count = int((whole & view.values["kpi"].eq("avg_grade_percent")).sum())
+    assert sentence.startswith(f"{count} published numbers")
+    assert set(moved["KPI"]) == {"Mean grade"}
+    same, nothing = changes(View(small_release(before=release.values), Texts()))
+    assert same.startswith("No published number") and nothing.empty
+    assert changes(View(small_release(previous_id=None), Texts()))[0].startswith(
+        "This is the first"
+    )
+
+
+def test_the_scorecard_says_what_is_better(release: Release) -> None:
+    card = scorecard(View(release, Texts()), "school", ["d1"])
+    rows = {row[0][0]: row for row in card.chosen_rows()}
+    assert rows["Mean grade"][3] == "▲ +1.0\u00a0pp (better)"
+    assert rows["Attendance rate"][3] == "no change"
+    assert rows["Chronic absence"][4] == "▲ +2.0\u00a0pp (worse)"
+
+
+def test_numbers_and_changes_are_written_alike() -> None:
+    assert number(0.9312, "rate") == "93.1\u00a0%"
+    assert number(84.25, "percent") == "84.2\u00a0%"
+    assert number(1234, "count") == "1,234"
+    assert change(-0.021, "rate") == "−2.1\u00a0pp"
+    assert change(0.5, "percent") == "+0.5\u00a0pp"
+
+
+def test_spanish_has_every_text_of_the_start_page(
+    release: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = set()
+    catalogue = texts.catalogue()
+
+    class Noted(dict[str, dict[str, str]]):
+        def __getitem__(self, key: str) -> dict[str, str]:
+            asked.add(key)
+            return super().__getitem__(key)
+
+    monkeypatch.setattr(texts, "catalogue", lambda: Noted(catalogue))
+    page = next(page for page in pages(release) if page.path == "index.es.html")
+    assert page.language == "es"
+    asked.clear()
+    spanish = View(release, Texts("es"))
+    scorecard(spanish, "school", ["s1", "d1"])
+    changes(spanish)
+    assert len(asked) > 15
+    assert not {key for key in asked if "es" not in catalogue[key]}
+    assert all("es" in catalogue[f"kpi_{kpi}"] for kpi in KPIS)
+
+
+def test_every_text_has_its_language_and_its_places() -> None:
+    for key, found in texts.catalogue().items():
+        assert set(found) <= {"en", "es"} and found, key
+        if len(found) == 2:
+            assert set(re.findall(r"{\w+}", found["en"])) == set(
+                re.findall(r"{\w+}", found["es"])
+            ), key

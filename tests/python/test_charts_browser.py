@@ -1,0 +1,302 @@
+"""The site in a real Chromium, opened from disk: what it shows, asks for, filters and prints."""
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from chart_releases import SCHOOLS, all_hidden, small_release
+from playwright.sync_api import Browser, Page, sync_playwright
+from pypdf import PdfReader
+
+from python_jobs import charts
+from python_jobs.reports import prints
+from python_jobs.reports.catalogue import CATALOGUE
+from python_jobs.reports.data import YEAR, Release
+from python_jobs.reports.prints import find_chromium
+from python_jobs.reports.site import LINEAGE, school_page
+
+SIZES = {1280: 1000, 390: 844}
+QUALITY = [{"kind": "table", "header": ["File", "Rule"], "rows": [["users.csv", "missing_id"]]}]
+KINDS = ("index.html", "index.es.html", "charts.html", "kpi-attendance_rate.html", "quality.html",
+         "schools.html", school_page("s1"), "subject-math.html")  # fmt: skip
+# Each text of a figure that a reader cannot see whole: beyond its figure's box.
+CUT_TEXTS = """() => [...document.querySelectorAll(".plot")].flatMap((plot) => {
+    const box = plot.getBoundingClientRect();
+    return [...plot.querySelectorAll("svg text")].filter((text) => {
+        const own = text.getBoundingClientRect();
+        return own.width && (own.left < box.left - 2 || own.right > box.right + 2
+            || own.top < box.top - 2 || own.bottom > box.bottom + 2);
+    }).map((text) => `${plot.closest("section").id}: ${text.textContent}`);
+})"""
+
+
+@pytest.fixture(scope="module")
+def release() -> Release:
+    return small_release()
+
+
+@pytest.fixture(scope="module")
+def site(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("re ports")
+    written = charts.write_site(release, folder, QUALITY)
+    charts.print_site(release, folder, written)
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=find_chromium(), args=["--no-sandbox"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Give a page that fails the test for an error in the console or a request to elsewhere."""
+    opened = browser.new_page(viewport={"width": 1280, "height": SIZES[1280]})
+    troubles: list[str] = []
+    asked: list[str] = []
+    opened.on("console", lambda message: troubles.append(message.text))
+    opened.on("pageerror", lambda error: troubles.append(str(error)))
+    opened.on("request", lambda request: asked.append(request.url))
+    opened.on("dialog", lambda dialog: troubles.append(dialog.message))
+    yield opened
+    opened.close()
+    assert not troubles
+    assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+
+
+def draw_all(page: Page) -> None:
+    """Scroll as a reader does, until every figure is drawn."""
+    page.evaluate(
+        """async () => {
+            for (const plot of document.querySelectorAll(".plot")) {
+                plot.scrollIntoView();
+                await new Promise((done) => setTimeout(done, 40));
+            }
+        }"""
+    )
+    page.wait_for_function(
+        "[...document.querySelectorAll('.plot')].every((one) => one.querySelector('svg'))"
+    )
+
+
+@pytest.mark.parametrize("width", SIZES)
+def test_every_page_opens_from_disk_whole_and_silent(site: Path, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": SIZES[width]})
+    for path in sorted(set(site.glob("*.html")) - {site / LINEAGE}):
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+        assert page.locator("h1").inner_text()
+        if path.name in KINDS:
+            draw_all(page)
+            assert page.screenshot(full_page=True)
+            if width > 390:
+                assert not page.evaluate(CUT_TEXTS), path.name
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_axe_finds_nothing_serious(site: Path, page: Page, name: str) -> None:
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.goto((site / name).as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+        found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False})
+        serious = [
+            (one["id"], one["nodes"][0]["html"][:200])
+            for one in found.response["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert not serious, theme
+
+
+def shown_rows(page: Page, name: str) -> list[list[str]]:
+    rows: list[list[str]] = page.evaluate(
+        "(id) => [...document.querySelectorAll(`#${id} tbody tr`)]"
+        ".map((row) => [...row.cells].map((cell) => cell.textContent))",
+        name,
+    )
+    return rows
+
+
+def test_filters_of_a_kpi_show_what_the_release_says(
+    site: Path, page: Page, release: Release
+) -> None:
+    page.goto((site / "kpi-attendance_rate.html").as_uri())
+    choices = product((2025, 2026), ("whole year", "Fall"), (None, "s1", "s3"), ("all", "sex"))
+    for year, term, school, group in choices:
+        page.select_option("#explorer [name=year]", label=f"{year - 1}-{year % 100}")
+        page.select_option("#explorer [name=term]", label=term)
+        place = 1 + list(SCHOOLS).index(school) if school else 0
+        page.select_option("#explorer [name=school]", index=place)
+        page.select_option("#explorer [name=group]", index=0 if group == "all" else 2)
+        cells = release.values.query(
+            "kpi == 'attendance_rate' and grain in ('school', 'district') "
+            "and school_year == @year and subgroup_type == @group"
+        )
+        cells = cells[cells["term_id"] == (YEAR if term == "whole year" else f"{year}-{term}")]
+        cells = cells[cells["entity_id"] == school] if school else cells
+        expected = sorted(
+            f"{100 * value:.1f}\u00a0%" if pd.notna(value) else "fewer than 10"
+            for value in cells["value"]
+        )
+        rows = shown_rows(page, "explorer")
+        assert sorted(row[1] for row in rows) == expected, (year, term, school, group)
+        bars = page.evaluate(
+            "() => { const one = document.querySelector('#explorer .plot').data[0];"
+            " return one.text.map((text, place) => [text, one.x[place]]) }"
+        )
+        assert [text for text, _ in bars] == [row[1] for row in rows]
+        for text, length in bars:
+            assert text == ("fewer than 10" if length == 0 else f"{100 * length:.1f}\u00a0%")
+
+
+def test_filters_of_the_scorecard_show_what_the_release_says(
+    site: Path, page: Page, release: Release
+) -> None:
+    page.goto((site / "index.html").as_uri())
+    page.select_option("#scorecard [name=year]", index=1)
+    page.select_option("#scorecard [name=term]", index=1)
+    page.select_option("#scorecard [name=school]", index=2)
+    cell = release.values.query(
+        "kpi == 'avg_grade_percent' and entity_id == 's2' and term_id == '2025-Fall' "
+        "and subgroup_type == 'all'"
+    )
+    rows = {row[0]: row for row in shown_rows(page, "scorecard")}
+    assert rows["Mean grade"][1] == f"{cell['value'].item():.1f}\u00a0%"
+    assert rows["Mean grade"][5] == "Fall 2024-25"
+    page.goto((site / school_page("s1")).as_uri())
+    page.select_option("#scorecard [name=group]", label="Sex: female")
+    cell = release.values.query(
+        "kpi == 'avg_grade_percent' and entity_id == 's1' and term_id == '2026-Spring' "
+        "and subgroup == 'female'"
+    )
+    rows = {row[0]: row for row in shown_rows(page, "scorecard")}
+    assert rows["Mean grade"][1] == f"{cell['value'].item():.1f}\u00a0%"
+
+
+def test_chart_and_table_agree(site: Path, page: Page) -> None:
+    page.goto((site / "charts.html").as_uri())
+    draw_all(page)
+    for name in ("school_performance", "chronic_absence", "content_usage"):
+        table = [row[-2] for row in shown_rows(page, name)]
+        drawn = page.evaluate(
+            "(id) => document.querySelector(`#${id} .plot`).data.at(-1).text", name
+        )
+        assert [text.split(" · ")[0] for text in drawn] == table, name
+
+
+def test_the_page_is_reached_by_keyboard_and_turns_dark(site: Path, page: Page) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto((site / "kpi-attendance_rate.html").as_uri())
+    reached = []
+    for _ in range(16):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.tagName + document.activeElement.id"))
+    assert reached[0] == "A"
+    assert "BUTTONtheme" in reached
+    assert reached.count("SELECT") == 4
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.focus("#theme")
+    page.keyboard.press("Enter")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    drawn = page.evaluate("document.querySelector('.plot').layout.paper_bgcolor")
+    assert drawn == "#101418"
+
+
+def test_without_scripts_the_numbers_are_there(site: Path, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto((site / "index.html").as_uri())
+    assert plain.locator("#scorecard tbody tr").count() > 10
+    context.close()
+
+
+def test_pages_without_numbers_open(browser: Browser, tmp_path: Path) -> None:
+    charts.write_site(all_hidden(), tmp_path)
+    plain = browser.new_page()
+    errors: list[str] = []
+    plain.on("pageerror", lambda error: errors.append(str(error)))
+    for name in ("index.html", "charts.html", "kpi-attendance_rate.html"):
+        plain.goto((tmp_path / "site" / name).as_uri())
+    assert "fewer than 10" in plain.locator("#explorer tbody").inner_text()
+    plain.close()
+    assert not errors
+
+
+def words(path: Path) -> str:
+    text = " ".join(page.extract_text() for page in PdfReader(path).pages)
+    return re.sub(r"\s+", " ", text)
+
+
+def test_a_pdf_holds_the_numbers_of_its_chart(site: Path, release: Release) -> None:
+    values = release.values.query(
+        "kpi == 'chronic_absence_rate' and grain in ('school', 'district') "
+        "and subgroup_type == 'all' and term_id == '2026-Spring'"
+    )
+    path = site.parent / "chronic_absence.pdf"
+    text = words(path)
+    assert len(PdfReader(path).pages) == 1
+    for value in values["value"]:
+        assert f"{100 * value:.1f} % · n = 100" in text
+    assert "release 2" in text and "pub.chronic_absence" in text and "fewer than 10" in text
+
+
+def test_every_chart_has_a_png_and_a_pdf_and_every_school_a_booklet(
+    site: Path, browser: Browser
+) -> None:
+    names = re.findall(r'<section class="chart" id="(\w+)"', (site / "charts.html").read_text())
+    assert len(names) == len(CATALOGUE)
+    blank = browser.new_page()
+    for name in names:
+        assert words(site.parent / f"{name}.pdf")
+        # A picture has the title, the figure and the caption in it: many colours, twice as sharp.
+        shades, width = blank.evaluate(
+            """async (path) => {
+                const picture = new Image();
+                picture.src = path;
+                await picture.decode();
+                const canvas = new OffscreenCanvas(picture.width, picture.height);
+                const context = canvas.getContext("2d");
+                context.drawImage(picture, 0, 0);
+                const { data } = context.getImageData(0, 0, picture.width, picture.height);
+                const dark = data.filter((one, place) => place % 4 === 0 && one < 128).length;
+                return [dark / (data.length / 4), picture.width];
+            }""",
+            data_url(site.parent / f"{name}.png"),
+        )
+        assert width == 2 * prints.PAPER_WIDTH, name
+        assert 0.005 < shades < 0.9, name
+    blank.close()
+    for school in SCHOOLS:
+        booklet = site.parent / f"booklet-{Path(school_page(school)).stem}.pdf"
+        assert "Scorecard" in words(booklet)
+    assert "Mean grade" in words(site.parent / "booklet.pdf")
+
+
+def data_url(path: Path) -> str:
+    from base64 import b64encode
+
+    return f"data:image/png;base64,{b64encode(path.read_bytes()).decode()}"
+
+
+def test_without_chromium_one_line_says_how_to_get_pictures(
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("BROWSER_PATH", raising=False)
+    written = charts.write_site(release, tmp_path)
+    assert charts.print_site(release, tmp_path, written) == []
+    assert "install Chromium" in " ".join(capsys.readouterr().err.split())
+    assert (tmp_path / "site" / "index.html").is_file()
+    assert not list(tmp_path.glob("*.png"))
