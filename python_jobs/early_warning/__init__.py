@@ -1,0 +1,1 @@
+"""Early warning and segments of students: what `district ml` is made of."""

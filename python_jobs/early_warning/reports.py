@@ -1,0 +1,255 @@
+"""ml_reports: pictures, one page with all of them, a README and the model card.
+
+Nothing here names a student, and small groups are hidden; reasons of students are in
+ml.early_warning_reasons, for those who may see them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io
+
+from python_jobs.early_warning.clusters import CLUSTERS, Segments
+from python_jobs.early_warning.data import FEATURES, PROTECTED, Release, rows_of
+from python_jobs.early_warning.explanations import WORDS
+from python_jobs.early_warning.figures import ATTRIBUTES, TITLES, shown
+from python_jobs.early_warning.training import GRADES_ALONE, GUIDANCE, RULE, Results
+from python_jobs.ml import PSI_LIMIT
+
+PICTURE_SCALE = 1.5
+
+
+def write_pictures(folder: Path, figures: Mapping[str, go.Figure]) -> None:
+    """Write each figure as PNG and PDF, all in one start of the browser, and one HTML page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    both = [
+        (figure, folder / f"{name}.{kind}")
+        for name, figure in figures.items()
+        for kind in ("png", "pdf")
+    ]
+    plotly.io.write_images(
+        fig=[figure for figure, _ in both],
+        file=[path for _, path in both],
+        width=[figure.layout.width for figure, _ in both],
+        height=[figure.layout.height for figure, _ in both],
+        scale=PICTURE_SCALE,
+    )
+    parts = [
+        plotly.io.to_html(figure, include_plotlyjs=number == 0, full_html=False, div_id=name)
+        for number, (name, figure) in enumerate(figures.items())
+    ]
+    (folder / "index.html").write_text(
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<title>Early warning</title></head><body>" + "\n".join(parts) + "</body></html>"
+    )
+
+
+def readme(
+    release: Release,
+    segments: Segments,
+    results: Results | None,
+    missing: list[str],
+    figures: Mapping[str, go.Figure],
+    min_n: int,
+) -> str:
+    """Return the README of a run; its first line says when the model does not beat the rule."""
+    lines = []
+    if results is None:
+        lines += ["**No model was trained: too little data.**", "", "# Segments of students", ""]
+        lines += ["What is missing:", "", *[f"- {one}" for one in missing]]
+        lines += ["", "What follows needs no outcome and is complete."]
+    else:
+        lines += _verdict(results)
+    lines += [
+        "",
+        f"Made from release {release.release_id}, as of {release.as_of_date}. No student is named "
+        f"here; groups of fewer than {min_n} students are hidden.",
+        "",
+        "## Segments",
+        "",
+        f"{CLUSTERS} segments by k-means on standardised features. They decide nothing.",
+        "",
+        "| segment | students |",
+        "|---|---:|",
+    ]
+    for row in rows_of(segments.means):
+        lines.append(f"| {row.cluster}: {row.cluster_name} | {shown(row.student_count, min_n)} |")
+    best = segments.silhouettes.sort_values("silhouette").iloc[-1]
+    four = segments.silhouettes.query("k == @CLUSTERS")["silhouette"].iloc[0]
+    lines += [
+        "",
+        f"Silhouette with {CLUSTERS}: {four:.2f}; the best is {best.silhouette:.2f} with "
+        f"{best.k:.0f}. Below 0.25 there is no clear structure: segments are parts of one cloud.",
+    ]
+    if results is not None:
+        lines += _metrics(results) + _fairness(results) + _limits(results)
+    lines += ["", "## Pictures", ""]
+    for name, figure in figures.items():
+        title = str(figure.layout.title.text).split("</b>")[0].removeprefix("<b>")
+        lines += [f"### {title}", "", f"![{title}]({name}.png)", "", f"[PDF]({name}.pdf)", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _verdict(results: Results) -> list[str]:
+    own = results.metrics[results.metrics["model"] == results.best.name].set_index("metric")
+    if results.warning:
+        first = f"**{results.warning}**"
+    else:
+        lift = own.loc["lift_over_rule"]
+        first = (
+            f"**The model beats the ABC rule: with as many flags, {lift['value']:.2f} times the "
+            f"precision ({lift['low']:.2f} to {lift['high']:.2f}).**"
+        )
+    return [
+        first,
+        "",
+        f"# Early warning, tested on school year {results.split.test_year}",
+        "",
+        f"{TITLES[results.best.name]} was chosen on the years before. At a capacity of "
+        f"{results.capacity:.0%} of the students at each cut, "
+        f"{_with(own, 'precision_at_capacity')} of those flagged got into trouble in the next "
+        f"term, and {_with(own, 'recall_at_capacity')} of those in trouble were flagged. In "
+        "trouble: failed a course, GPA below 2.0, or dropped a course.",
+    ]
+
+
+def _with(table: pd.DataFrame, metric: str) -> str:
+    row = table.loc[metric]
+    return f"{row['value']:.0%} ({row['low']:.0%} to {row['high']:.0%})"
+
+
+def _metrics(results: Results) -> list[str]:
+    names = [RULE, GRADES_ALONE, *results.models]
+    lines = [
+        "",
+        "## How well",
+        "",
+        "| measure | " + " | ".join(TITLES[name] for name in names) + " |",
+    ]
+    lines.append("|---|" + "---:|" * len(names))
+    table = results.metrics.set_index(["metric", "model"])
+    for metric in GUIDANCE:
+        cells = []
+        for name in names:
+            if (metric, name) not in table.index:
+                cells.append("")
+                continue
+            row: Any = table.loc[(metric, name)]
+            cells.append(f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})")
+        lines.append(f"| {metric} | " + " | ".join(cells) + " |")
+    lines += ["", *[f"- `{name}`: {text}" for name, text in GUIDANCE.items()]]
+    counts = results.metrics[results.metrics["model"] == results.best.name].set_index("metric")[
+        "value"
+    ]
+    lines += [
+        "",
+        f"Tested on {counts['row_count']:,.0f} rows of {counts['student_count']:,.0f} students, of "
+        f"which {counts['at_risk_rate']:.1%} got into trouble; learned from "
+        f"{results.learned_rows:,} rows. In brackets: 95 % intervals, by 500 draws of students "
+        "(fewer on large districts).",
+    ]
+    if len(results.second):
+        lines += ["", "The second label, a GPA of 3.0 or more in the next term:", ""]
+        lines += [
+            f"- {TITLES[row.model]}: AUC {row.roc_auc:.3f} ({row.low:.3f} to {row.high:.3f})"
+            for row in rows_of(results.second)
+        ]
+    return lines
+
+
+def _fairness(results: Results) -> list[str]:
+    lines = ["", "## Groups", ""]
+    findings = results.fairness[results.fairness["is_finding"]]
+    for row in rows_of(findings):
+        lines.append(
+            f"- {ATTRIBUTES[row.attribute]} {row.group_name}: {row.metric.replace('_', ' ')} "
+            f"{row.value:.2f}, {row.gap:+.2f} against all others."
+        )
+    if findings.empty:
+        lines.append("No gap between a group and all others is notable and beyond chance.")
+    without, with_ = results.protected.iloc[0], results.protected.iloc[1]
+    lines += [
+        "",
+        f"Protected attributes ({', '.join(PROTECTED)}) are not features. With them the AUC would "
+        f"be {with_.roc_auc:.3f} instead of {without.roc_auc:.3f}, and "
+        f"{without.flags_that_differ:.0%} of the flags would go to other students.",
+    ]
+    if len(results.defects):
+        lines += [
+            "",
+            "Features of one school that lie apart from the others, rightly or by a defect:",
+            "",
+        ]
+        lines += [
+            f"- {row.school_id}: {WORDS[row.feature].text.lower()}: mean {row.mean_here:.2f}, "
+            f"elsewhere {row.mean_elsewhere:.2f} (PSI {row.psi:.2f})"
+            for row in rows_of(results.defects.head(10))
+        ]
+    return lines
+
+
+def _limits(results: Results) -> list[str]:
+    return [
+        "",
+        "## Limits",
+        "",
+        "- A risk is an average over similar students; it names no cause, nor what would help.",
+        "- Students without a mark and a drop in the next term (moved away) have no outcome.",
+        "- Values corrected after a cut are seen as corrected: facts are dated, not versioned.",
+        "- Students whom the staff helped last year are in the data as those who did well.",
+    ]
+
+
+def model_card(release: Release, results: Results, min_n: int, run_id: int) -> str:
+    """Return the model card. Source of its sections: Mitchell et al. (2019), FAT* 19, 220-229."""
+    best, train, test_year = results.best, results.split.train, results.split.test_year
+    own = results.metrics[results.metrics["model"] == best.name].set_index("metric")["value"]
+    years = train["label_school_year"].astype(int)
+    validation = [
+        f"{TITLES[name]} {one.validation_auc:.3f}" for name, one in results.models.items()
+    ]
+    findings = int(results.fairness["is_finding"].sum())
+    parts = [
+        results.warning or "It beats the ABC rule on the test year, beyond chance.",
+        f"# Model card: early warning, run {run_id}",
+        "## Purpose",
+        "Helps counsellors choose whom to talk to first. It estimates the chance that a student "
+        "fails a course, falls below a GPA of 2.0 or drops a course in the next term, from what "
+        "is known today.",
+        "## Who must not use it, and for what",
+        "- Not for grades, tracks, admission, discipline, special education, custody or police. "
+        "Not for or against a teacher.\n"
+        "- No decision without a person who knows the student and has read the reasons.\n"
+        "- Not outside the district whose data it learned from; not when "
+        f"`district ml --score-only` reports drift (PSI above {PSI_LIMIT}).\n"
+        "- Not to be shown to students as a verdict.",
+        "## Model",
+        f"{TITLES[best.name]}, parameters `{results.parameters}`; probabilities are "
+        f"recalibrated on held-out students (slope {best.slope:.2f}, intercept "
+        f"{best.intercept:+.2f}). Chosen by AUC on students held out of the years learned from: "
+        f"{', '.join(validation)}.",
+        "## Data",
+        f"Release {release.release_id}, as of {release.as_of_date}. Learned from school years "
+        f"{years.min()} to {years.max()}: {results.learned_rows:,} rows of students "
+        f"at half and end of each term. Tested on "
+        f"{test_year}: {own['row_count']:,.0f} rows of {own['student_count']:,.0f} students. "
+        f"{len(FEATURES)} features, all dated on or before the cut; none of "
+        f"{', '.join(PROTECTED)}.",
+        "## Figures on the test year",
+        f"AUC {own['roc_auc']:.3f}; average precision {own['average_precision']:.3f} at a rate of "
+        f"{own['at_risk_rate']:.3f}; Brier {own['brier']:.4f}. At a capacity of "
+        f"{results.capacity:.0%}: precision {own['precision_at_capacity']:.3f}, recall "
+        f"{own['recall_at_capacity']:.3f}. Lift over the ABC rule {own['lift_over_rule']:.2f}. "
+        "Intervals, groups and years: [README](README.md).",
+        "## Fairness",
+        f"{findings} notable gaps between groups, beyond chance; groups of fewer than {min_n} "
+        "students are hidden. A bias in the outcome itself (marks given differently) cannot be "
+        "seen from marks: look at the flagged students.",
+        "## Limits",
+        "See [README](README.md). The outcome is what gradebooks say. Help that students got "
+        "before is part of the data.",
+    ]
+    return "\n\n".join(parts) + "\n"
