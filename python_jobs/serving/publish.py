@@ -1,0 +1,390 @@
+"""Put a release into PostgreSQL: readers never wait, and never see two releases.
+
+Each table bi.<name> is partitioned by load_id. Its new rows are copied into a new partition, which
+nobody sees: the policies show the load that access.served names. One transaction turns all tables.
+Tables whose rows have not changed keep their partition. What was replaced is deleted by the first
+publish after GRACE, so that a transaction that began before still finds it.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg import sql
+from psycopg.errors import LockNotAvailable
+from pyarrow import csv
+
+from python_jobs.errors import DistrictError
+from python_jobs.serving.tables import NARROW, UNCOUNTED, WIDE, ServedTable
+
+Connection = psycopg.Connection[tuple[object, ...]]
+Connect = Callable[[], Connection]
+
+HERE = Path(__file__).parent
+PUBLISH_LOCK = 7_355_608  # any number, the same for all who publish
+PUBLISH_WAIT = "3s"
+LOCK_WAIT = "300ms"  # readers queue behind us no longer than this
+LOCK_TRIES = 100
+GRACE = "10 minutes"
+PARALLEL_TABLES = 2
+# Of a table with students as rows. The wide one reads all and asks of each row; the narrow one goes
+# by the index, which pays for few students.
+POLICIES = (
+    (
+        "wide",
+        WIDE,
+        "(select access.sees_all()) or {student} in (select access.visible_students())",
+    ),
+    ("narrow", NARROW, "{student} = any((select access.visible_student_ids())::text[])"),
+)
+OPEN_POLICIES = (("all_rows", (*WIDE, *NARROW), "true"),)
+
+
+@dataclass(frozen=True)
+class Release:
+    """The release that the rows are of."""
+
+    release_id: int
+    as_of_date: date | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publish did: rows by table that was copied, tables that had not changed."""
+
+    copied: dict[str, int]
+    unchanged: list[str]
+    gone: list[str]
+
+
+def publish(
+    connect: Connect,
+    tables: Sequence[ServedTable],
+    release: Release,
+    *,
+    viewer_key: bytes,
+    keep_replaced: bool = True,
+) -> Published:
+    """Serve these tables, and no others, from now on.
+
+    connect: opens a connection as bi_publisher. keep_replaced: False deletes what was replaced at
+    once, though an open transaction may need it. Raises DistrictError when another publish runs.
+    """
+    with as_owner(connect) as connection:
+        _be_the_only_one(connection)
+        prepare(connection, viewer_key)
+        _drop_unused(connection, GRACE)
+        before = _fingerprints(connection)
+        changed = [t for t in tables if before.get(t.name) != t.whole_fingerprint]
+        copies = [_Copy(table, _next_id(connection)) for table in changed]
+        with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
+            list(pool.map(lambda copy: copy.load(connect), copies))
+        replaced = [copy for copy in copies if not copy.fits(before.get(copy.table.name))]
+        for copy in copies:
+            copy.attach(connection, _next_parent(copy.table) if copy in replaced else None)
+        gone = sorted(set(before) - {table.name for table in tables})
+        _turn(connection, copies, [copy.table for copy in replaced], gone, release)
+        if not keep_replaced:
+            _drop_unused(connection, "0 s")
+    return Published(
+        copied={copy.table.name: copy.row_count for copy in copies},
+        unchanged=[table.name for table in tables if table not in changed],
+        gone=gone,
+    )
+
+
+def _be_the_only_one(connection: Connection) -> None:
+    """Keep others from publishing as long as this connection lives.
+
+    The server notices the end of the one before with a delay. Raises DistrictError otherwise.
+    """
+    connection.execute(f"set lock_timeout = '{PUBLISH_WAIT}'".encode())
+    try:
+        connection.execute("select pg_advisory_lock(%s)", [PUBLISH_LOCK])
+    except LockNotAvailable:
+        raise DistrictError(
+            "another publish runs on this server", "wait until it is done"
+        ) from None
+    connection.execute("set lock_timeout = 0")
+
+
+def prepare(connection: Connection, viewer_key: bytes) -> None:
+    """Make schemas and functions as they are to be."""
+    with connection.transaction():
+        # The functions read tables that the first publish makes.
+        connection.execute("set local check_function_bodies = off")
+        connection.execute((HERE / "security.sql").read_bytes())
+        held = connection.execute("select key from access.viewer_key").fetchone()
+        if held != (viewer_key,):
+            connection.execute("delete from access.viewer_key")
+            connection.execute("insert into access.viewer_key values (%s)", [viewer_key])
+
+
+def as_owner(connect: Connect) -> Connection:
+    """Return a connection that acts as bi_owner, each statement its own transaction."""
+    connection = connect()
+    connection.autocommit = True
+    for setting in ("role = bi_owner", "client_encoding = 'UTF8'", "statement_timeout = 0"):
+        connection.execute(f"set {setting}".encode())
+    return connection
+
+
+def _fingerprints(connection: Connection) -> dict[str, str]:
+    rows = connection.execute("select table_name, fingerprint from access.served").fetchall()
+    return {str(name): str(fingerprint) for name, fingerprint in rows}
+
+
+def _next_id(connection: Connection) -> int:
+    row = connection.execute("select nextval('access.load_ids')").fetchone()
+    return int(str(row[0])) if row else 0
+
+
+def _next_parent(table: ServedTable) -> sql.Identifier:
+    """Return where a table of a new shape is made before it takes the old one's place."""
+    return sql.Identifier("bi_data", f"next_{table.name}")
+
+
+def _columns(table: ServedTable) -> sql.Composed:
+    return sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+        for column in table.columns
+    )
+
+
+class _Copy:
+    """The rows of one table on their way into a new partition."""
+
+    def __init__(self, table: ServedTable, load_id: int) -> None:
+        self.table = table
+        self.load_id = load_id
+        self.row_count = 0
+        self.parts = {
+            "partition": sql.Identifier("bi_data", f"{table.name}_{load_id}"),
+            "load": sql.Literal(load_id),
+        }
+
+    def fits(self, fingerprint: str | None) -> bool:
+        """Tell whether the table that is served has the shape of this one."""
+        return (fingerprint or "").startswith(f"{self.table.definition}.")
+
+    def load(self, connect: Connect) -> None:
+        """Make the partition, fill it, index it; nobody has a right on it."""
+        names = sql.SQL(", ").join(sql.Identifier(c.name) for c in self.table.columns)
+        with as_owner(connect) as connection:
+            with connection.transaction():
+                self._run(
+                    connection,
+                    "create table {partition} ({columns}, load_id bigint not null default {load})",
+                    columns=_columns(self.table),
+                )
+                copy = sql.SQL("copy {} ({}) from stdin (format csv, freeze)").format(
+                    self.parts["partition"], names
+                )
+                with connection.cursor() as cursor, cursor.copy(copy) as stream:
+                    for batch in self.table.batches():
+                        self.row_count += batch.num_rows
+                        stream.write(_as_csv(batch))
+                self._run(connection, "alter table {partition} add check (load_id = {load})")
+            for index in self.table.indexes:
+                on = sql.SQL(", ").join(map(sql.Identifier, index))
+                self._run(connection, "create index on {partition} ({on})", on=on)
+            # The planner's estimates are shown to all; they must not tell how many have what.
+            for column in [c.name for c in self.table.columns if c.pii in UNCOUNTED]:
+                self._run(
+                    connection,
+                    "alter table {partition} alter column {column} set statistics 0",
+                    column=sql.Identifier(column),
+                )
+            self._run(connection, "analyze {partition}")
+            self._run(connection, "alter table {partition} enable row level security")
+            self._run(connection, "alter table {partition} force row level security")
+
+    def attach(self, connection: Connection, new_parent: sql.Identifier | None) -> None:
+        """Hang the partition into its table; this keeps no reader waiting."""
+        if new_parent:
+            _create_parent(connection, self.table, new_parent)
+        parent = new_parent or sql.Identifier(self.table.schema, self.table.name)
+        statement = "alter table {parent} attach partition {partition} for values in ({load})"
+        self._run(connection, statement, parent=parent)
+
+    def _run(self, connection: Connection, statement: str, **parts: sql.Composable) -> None:
+        connection.execute(sql.SQL(statement).format(**self.parts, **parts))
+
+
+def _as_csv(batch: pa.RecordBatch) -> bytes:
+    """Return the rows as CSV: a null is empty, an empty text is quoted, NUL bytes are left out."""
+    columns = [
+        pc.replace_substring(column, "\0", "") if pa.types.is_string(column.type) else column
+        for column in batch.columns
+    ]
+    out = pa.BufferOutputStream()
+    cleaned = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    csv.write_csv(cleaned, out, csv.WriteOptions(include_header=False, quoting_style="all_valid"))
+    content: bytes = out.getvalue().to_pybytes()
+    return content
+
+
+def _create_parent(connection: Connection, table: ServedTable, parent: sql.Identifier) -> None:
+    """Make a table without rows, with its policies, grants and comments."""
+
+    def run(statement: str, **parts: sql.Composable) -> None:
+        connection.execute(sql.SQL(statement).format(table=parent, **parts))
+
+    with connection.transaction():
+        run(
+            "create table {table} ({columns}, load_id bigint not null) partition by list (load_id)",
+            columns=_columns(table),
+        )
+        if table.schema == "access":
+            return
+        run("alter table {table} enable row level security")
+        run("alter table {table} force row level security")
+        run(
+            "create policy served on {table} as restrictive for select "
+            "using (load_id = (select access.{function}({name})))",
+            function=sql.Identifier(f"served_load{'_of_students' if table.students else ''}"),
+            name=sql.Literal(table.name),
+        )
+        student = sql.Identifier(table.student_column) if table.students else sql.SQL("null")
+        for name, groups, condition in POLICIES if table.students else OPEN_POLICIES:
+            run(
+                "create policy {policy} on {table} for select to {groups} using ("
+                + condition
+                + ")",
+                policy=sql.Identifier(name),
+                groups=sql.SQL(", ").join(map(sql.Identifier, groups)),
+                student=student,
+            )
+        for group in (*WIDE, *NARROW):
+            names = table.readable(group)
+            if len(names) == len(table.columns):
+                run("grant select on {table} to {group}", group=sql.Identifier(group))
+            elif names:
+                run(
+                    "grant select ({columns}) on {table} to {group}",
+                    columns=sql.SQL(", ").join(map(sql.Identifier, names)),
+                    group=sql.Identifier(group),
+                )
+        run("comment on table {table} is {text}", text=sql.Literal(table.description))
+        for column in table.columns:
+            run(
+                "comment on column {table}.{column} is {text}",
+                column=sql.Identifier(column.name),
+                text=sql.Literal(column.description),
+            )
+
+
+def _turn(
+    connection: Connection,
+    copies: Sequence[_Copy],
+    replaced: Sequence[ServedTable],
+    gone: Sequence[str],
+    release: Release,
+) -> None:
+    """Show readers all new copies in one transaction."""
+
+    def turn() -> None:
+        for name in [*gone, *(table.name for table in replaced)]:
+            for schema in ("bi", "access"):
+                connection.execute(
+                    sql.SQL("drop table if exists {}").format(sql.Identifier(schema, name))
+                )
+        for table in replaced:
+            moved = sql.Identifier(table.schema, f"next_{table.name}")
+            connection.execute(
+                sql.SQL("alter table {} set schema {}").format(
+                    _next_parent(table), sql.Identifier(table.schema)
+                )
+            )
+            connection.execute(
+                sql.SQL("alter table {} rename to {}").format(moved, sql.Identifier(table.name))
+            )
+        connection.execute("delete from access.served where table_name = any(%s)", [list(gone)])
+        for copy in copies:
+            connection.execute(
+                """
+                insert into access.superseded (table_name, load_id, superseded_at)
+                select table_name, load_id, now() from access.served where table_name = %s
+                """,
+                [copy.table.name],
+            )
+            connection.execute(
+                """
+                insert into access.served (table_name, load_id, fingerprint, row_count, loaded_at)
+                values (%s, %s, %s, %s, now())
+                on conflict (table_name) do update set
+                    load_id = excluded.load_id,
+                    fingerprint = excluded.fingerprint,
+                    row_count = excluded.row_count,
+                    loaded_at = excluded.loaded_at
+                """,
+                [copy.table.name, copy.load_id, copy.table.whole_fingerprint, copy.row_count],
+            )
+        connection.execute("delete from bi.release")
+        connection.execute(
+            """
+            insert into bi.release
+                (table_name, release_id, as_of_date, row_count, loaded_at, published_at)
+            select table_name, %s, %s, row_count, loaded_at, now()
+            from access.served
+            where to_regclass('bi.' || quote_ident(table_name)) is not null
+            """,
+            [release.release_id, release.as_of_date],
+        )
+
+    _with_short_locks(connection, turn)
+
+
+def _with_short_locks(connection: Connection, change: Callable[[], None]) -> None:
+    """Run a change in one transaction; while a reader is in its way, step back and try again."""
+    for attempt in range(LOCK_TRIES):
+        try:
+            with connection.transaction():
+                connection.execute(f"set local lock_timeout = '{LOCK_WAIT}'".encode())
+                change()
+        except LockNotAvailable:
+            time.sleep(min(0.05 * (attempt + 1), 2))
+        else:
+            return
+    raise DistrictError(
+        "readers hold tables that are to be replaced", "publish again when long queries are done"
+    )
+
+
+def _drop_unused(connection: Connection, grace: str) -> None:
+    """Delete copies that nobody reads any more: replaced before `grace`, or left by a killed run.
+
+    What a reader still holds is left for the next publish.
+    """
+    rows = connection.execute(
+        """
+        with kept as (
+            select table_name, load_id from access.served
+            union all
+            select table_name, load_id from access.superseded
+            where superseded_at > now() - %s::interval
+        )
+        select relname from pg_class
+        where
+            relnamespace = 'bi_data'::regnamespace
+            and relkind in ('r', 'p')
+            and relname not in (select table_name || '_' || load_id from kept)
+        order by relkind desc
+        """,
+        [grace],
+    ).fetchall()
+    for (name,) in rows:
+        statement = sql.SQL("drop table if exists {}").format(sql.Identifier("bi_data", str(name)))
+        with suppress(LockNotAvailable), connection.transaction():
+            connection.execute(f"set local lock_timeout = '{LOCK_WAIT}'".encode())
+            connection.execute(statement)
+    connection.execute(
+        "delete from access.superseded where superseded_at <= now() - %s::interval", [grace]
+    )
