@@ -1,4 +1,4 @@
-.PHONY: setup run check test lint bench lock clean
+.PHONY: setup run check test test-slow lint bench load lock clean
 
 python := .venv/bin/python
 
@@ -20,8 +20,14 @@ lint: setup
 test: lint
 	@$(python) -m pytest
 
+test-slow: setup  # servers and clusters, started and killed
+	@$(python) -m pytest -m slow
+
 bench: setup
 	@$(python) bench/bench.py
+
+load: setup
+	@$(python) bench/load.py
 
 lock:  # after a change of the dependencies in pyproject.toml
 	@uv pip compile pyproject.toml --group dev --generate-hashes --universal \

@@ -48,7 +48,9 @@ def in_own_process(students: int) -> list[dict[str, object]]:
 def measure(students: int) -> list[dict[str, object]]:
     """Run all phases of one size in this process."""
     from python_jobs.build import build
+    from python_jobs.dbt_runner import run_dbt
     from python_jobs.land import land_night, land_synthetic
+    from python_jobs.release import release
     from python_jobs.spark import get_spark
 
     def land() -> None:
@@ -57,10 +59,15 @@ def measure(students: int) -> list[dict[str, object]]:
         else:
             land_synthetic("demo", students, 1, snapshot=False)
 
+    def make_kpis() -> None:
+        run_dbt(["run", "--select", "path:models/marts/kpi"], title="KPI marts")
+
     steps: dict[str, Callable[[], object]] = {
         "start": get_spark,
         "first night: land": land,
         "first night: build": build,
+        "first night: release": release,
+        "first night: KPI marts alone": make_kpis,
         "second night: land": lambda: land_night(CHANGED_SHARE, snapshot=False),
         "second night: build": build,
     }

@@ -16,14 +16,20 @@ from rich.markup import escape
 from python_jobs import (
     backfill,
     build,
+    charts,
     check,
     docs,
     export,
+    forget,
     gate,
+    kpis,
     land,
+    ml,
     quarantine,
     reconcile,
+    release,
     run,
+    serve,
     sql,
 )
 from python_jobs.console import err
@@ -63,18 +69,17 @@ app.add_typer(export.app, name="export")
 app.command("quarantine")(quarantine.command)
 app.command("gate")(gate.command)
 app.command("build")(build.command)
+app.command("release")(release.command)
+app.add_typer(serve.app, name="serve")
 app.command("reconcile")(reconcile.command)
+app.command("kpis")(kpis.command)
+app.command("forget")(forget.command)
+app.command("retain")(forget.retain_command)
+app.command("charts")(charts.command)
 app.command("sql")(sql.command)
 app.command("docs")(docs.command)
 app.command("check")(check.command)
-
-
-@app.command("ml")
-def ml_command() -> None:
-    """Segment the students, and learn who may fail in the next term."""
-    from python_jobs import ml  # scikit-learn takes seconds to import
-
-    ml.command()
+app.command("ml")(ml.command)
 
 
 def guarded(program: Callable[[], object]) -> None:

@@ -24,13 +24,14 @@ import typer
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from python_jobs.build import fit_to_raw
+from python_jobs.build import require_raw
 from python_jobs.console import err, print_table, progress
 from python_jobs.errors import DistrictError
 from python_jobs.export_queries import QUERIES
 from python_jobs.landing.bundle import FILES
 from python_jobs.landing.oneroster import ADDS_TO, METADATA_KEYS
 from python_jobs.landing.oneroster_files import ENTITY_OF, columns_of
+from python_jobs.landing.raw import landed_source
 from python_jobs.landing.records import EXPORTED
 from python_jobs.schemas import ENTITIES
 from python_jobs.spark import get_spark
@@ -74,9 +75,9 @@ def export_oneroster(
     nothing has landed, or when it is open which source is meant.
     """
     _refuse_taken(path)
+    require_raw()
     spark = get_spark()
-    fit_to_raw(spark)
-    source = _source(spark, source)
+    source = landed_source(spark, source)
     raw = {
         entity: spark.table(f"raw.{entity}").where(F.col("source_system") == source)
         for entity in ENTITIES
@@ -101,30 +102,6 @@ def _refuse_taken(path: Path) -> None:
 
 def _is_zip(path: Path) -> bool:
     return path.suffix.lower() == ".zip"
-
-
-def _source(spark: SparkSession, named: str | None) -> str:
-    """Return the source to export: the one named, else the only one."""
-    landed: list[str] = []
-    if spark.catalog.tableExists("raw.batches"):
-        rows = spark.table("raw.batches").select("source_system").distinct().collect()
-        landed = sorted(row.source_system for row in rows)
-    if not landed:
-        raise DistrictError(
-            "nothing has landed in this warehouse yet",
-            "run: district land synthetic, or: district land oneroster PATH",
-        )
-    if named is None and len(landed) > 1:
-        raise DistrictError(
-            f"{len(landed)} sources have landed in this warehouse",
-            f"say which one with --source: {', '.join(landed)}",
-        )
-    if named is not None and named not in landed:
-        raise DistrictError(
-            f"no source {named!r} has landed in this warehouse",
-            f"choose one of: {', '.join(landed)}",
-        )
-    return named or landed[0]
 
 
 @contextmanager

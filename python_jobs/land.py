@@ -11,7 +11,7 @@ import typer
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from python_jobs.build import build_snapshots, fit_to_raw
+from python_jobs.build import build_snapshots, fit_to_raw, require_raw
 from python_jobs.console import print_table, progress
 from python_jobs.errors import DistrictError
 from python_jobs.landing.bundle import Bundle, open_bundle
@@ -19,10 +19,11 @@ from python_jobs.landing.files import open_files, read_files
 from python_jobs.landing.oneroster import other_files, read_parts
 from python_jobs.landing.oneroster_checks import Checks
 from python_jobs.landing.quarantine import record
-from python_jobs.landing.raw import Batch, Landed, Part, land_batch
+from python_jobs.landing.raw import Batch, Landed, Part, land_batch, landed_source
 from python_jobs.landing.source_totals import count_source
 from python_jobs.landing.synthetic import District, batches
 from python_jobs.landing.synthetic import night as next_night
+from python_jobs.landing.synthetic_plan import SCENARIOS
 from python_jobs.quarantine import show_rules
 from python_jobs.spark import get_spark
 
@@ -57,9 +58,12 @@ def synthetic_command(
     changed: Annotated[
         float, typer.Option(help="Share of the students with changes in a night.", min=0, max=1)
     ] = 0.01,
+    scenario: Annotated[
+        str, typer.Option(help=f"Plant something to find: {', '.join(SCENARIOS)}.")
+    ] = "",
 ) -> None:
     """Make a district of invented people, in Spark, and land it."""
-    show(land_night(changed) if night else land_synthetic(preset, scale, seed))
+    show(land_night(changed) if night else land_synthetic(preset, scale, seed, scenario=scenario))
 
 
 @app.command("oneroster")
@@ -146,7 +150,9 @@ def land_files(
     for land_oneroster.
     """
     with open_files(path) as bundle:
-        source = source or _only_source(get_spark())
+        if source is None:
+            require_raw()
+            source = landed_source(get_spark())
         landed = _land_bundle(replace(bundle, source_system=source), read_files, "files", as_of)
     if snapshot:
         build_snapshots()
@@ -186,33 +192,17 @@ def _land_bundle(
         )
 
 
-def _only_source(spark: SparkSession) -> str:
-    known = (
-        [row[0] for row in spark.table("raw.batches").select("source_system").distinct().collect()]
-        if spark.catalog.tableExists("raw.batches")
-        else []
-    )
-    if not known:
-        raise DistrictError(
-            "no students have landed in this warehouse, so the files speak of nobody",
-            "first run: district land oneroster PATH",
-        )
-    if len(known) > 1:
-        raise DistrictError(
-            f"{len(known)} sources have landed: {', '.join(sorted(known))}",
-            "say whose students the files speak of, with --source NAME",
-        )
-    return str(known[0])
-
-
 def land_synthetic(
-    preset: str, scale: int | None, seed: int, *, snapshot: bool = True
+    preset: str, scale: int | None, seed: int, *, scenario: str = "", snapshot: bool = True
 ) -> list[Landed]:
     """Land a synthetic district, school year by school year; return what became of the rows.
 
-    snapshot: as for land_oneroster; between two school years history is always recorded.
+    scenario: what is planted in it, of SCENARIOS. snapshot: as for land_oneroster; between two
+    school years history is always recorded.
     """
-    parameters = {"preset": preset, "scale": scale, "seed": seed, "night": 0}
+    parameters = {
+        "preset": preset, "scale": scale, "seed": seed, "night": 0, "scenario": scenario,
+    }  # fmt: skip
     district = _district(parameters)
     spark = get_spark()
     fit_to_raw(spark, district.students * ROWS_PER_STUDENT)
@@ -243,6 +233,13 @@ def land_night(changed: float, *, snapshot: bool = True) -> list[Landed]:
 
 
 def _district(parameters: Mapping[str, Any]) -> District:
+    scenario = parameters.get("scenario", "")
+    if scenario not in ("", *SCENARIOS):
+        raise DistrictError(f"no scenario {scenario!r}", f"choose one of: {', '.join(SCENARIOS)}")
+    return replace(_plain_district(parameters), scenario=scenario)
+
+
+def _plain_district(parameters: Mapping[str, Any]) -> District:
     if parameters["scale"]:
         return District.scale(parameters["scale"], parameters["seed"])
     presets = District.presets(parameters["seed"])

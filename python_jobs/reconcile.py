@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 
-from python_jobs.build import fit_to_raw
+from python_jobs.build import require_raw
 from python_jobs.console import err, out, print_table
 from python_jobs.dbt_runner import DataTestsFailed, run_dbt
-from python_jobs.errors import DistrictError
 from python_jobs.gate import check_raw
-from python_jobs.spark import get_spark
+from python_jobs.spark import get_spark, table_version
 
 TABLE = "quality.reconciliation"
 MARTS = "kpi.kpi_values"
@@ -67,11 +67,7 @@ def command(
 
 def refresh(spark: SparkSession) -> None:
     """Make the comparison anew from what the tables hold; build the marts too when they are old."""
-    if not fit_to_raw(spark):
-        raise DistrictError(
-            "nothing has landed in this warehouse yet",
-            "run: district land synthetic, or: district land oneroster PATH",
-        )
+    require_raw()
     is_built = spark.catalog.tableExists(TABLE) and spark.catalog.tableExists(MARTS)
     if is_built and not _is_older_than_landing(spark):
         run_dbt(["build", *WITHOUT_TESTS, "--select", "reconciliation"], title="Comparing")
@@ -83,12 +79,8 @@ def refresh(spark: SparkSession) -> None:
 
 
 def _is_older_than_landing(spark: SparkSession) -> bool:
-    built = spark.sql(f"describe history {MARTS} limit 1").select("timestamp")
-    return (
-        not built.join(spark.table("raw.batches"), how="cross")
-        .where("timestamp < landed_at")
-        .isEmpty()
-    )
+    _, built_at = table_version(spark, MARTS)
+    return not spark.table("raw.batches").where(F.col("landed_at") > F.lit(built_at)).isEmpty()
 
 
 def read_totals(spark: SparkSession) -> list[Row]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from python_jobs.build import build
+from python_jobs.charts import draw
 from python_jobs.console import err, print_table
 from python_jobs.docs import PAGE, docs
 from python_jobs.land import (
@@ -18,6 +19,8 @@ from python_jobs.land import (
     land_synthetic,
     show,
 )
+from python_jobs.release import ReleaseRefused, release
+from python_jobs.serve import publish_if_configured
 from python_jobs.spark import get_spark
 
 
@@ -33,7 +36,7 @@ def command(
     scale: Scale = None,
     seed: Seed = 1,
 ) -> None:
-    """Land, build, test and document: a OneRoster bundle, or else a synthetic district."""
+    """Land, build, test, release, document, draw: a OneRoster bundle, or a synthetic district."""
     if oneroster:
         landed = land_oneroster(oneroster, as_of, snapshot=files is not None)
     else:
@@ -41,19 +44,27 @@ def command(
     if files:
         landed += land_files(files, as_of, snapshot=False)
     build()
+    refused = None
+    try:
+        release()
+    except ReleaseRefused as problem:  # what is not published can still be looked at
+        refused = problem
     docs(PAGE)
+    publish_if_configured()
+    if not refused:
+        draw(get_spark())
     show(landed)
-    show_marts()
+    show_published()
+    if refused:
+        raise refused
 
 
-def show_marts() -> None:
-    """Print how many rows each mart holds."""
-    spark = get_spark()
-    tables = [row.tableName for row in spark.sql("show tables in kpi").collect()]
-    counts = " union all ".join(f"select '{t}' as mart, count(*) as n from kpi.{t}" for t in tables)
-    rows = spark.sql(f"{counts} order by mart").collect()
-    print_table("KPI marts", ["mart", "rows"], rows)
-    err.print('Ask them: . ./activate; district sql "select * from kpi.school_performance"')
+def show_published() -> None:
+    """Print how many rows of each table readers see."""
+    log = get_spark().table("pub.releases").where("is_current and row_count is not null")
+    rows = log.select("table_name", "row_count").orderBy("table_name").collect()
+    print_table("Schema pub", ["table", "rows"], rows)
+    err.print('Ask them: . ./activate; district sql "select * from pub.school_performance"')
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,17 +14,31 @@ from typing import Any
 
 import jinja2
 import yaml
+from delta.tables import DeltaTable
 from filelock import FileLock, Timeout
+from pyspark.errors.exceptions.captured import CapturedException
 from pyspark.sql import SparkSession
 
 from python_jobs.errors import DistrictError
 
+# What Spark says of a value that it cannot read holds the value, which may be a name.
+_VALUE_ERROR = re.compile(r"(\[[A-Z_.0-9]+\]).*?(SQLSTATE: (?:22|23|P0)\w{3})", re.DOTALL)
+_said_by_spark = CapturedException.__str__
+
+
+def without_values(text: str) -> str:
+    """Return what Spark says of an error, without the values of rows."""
+    return _VALUE_ERROR.sub(r"\1 a value of a row is not what its column needs. \2", text)
+
+
+CapturedException.__str__ = lambda self: without_values(_said_by_spark(self))  # type: ignore[method-assign]
 # PySpark logs failed statements with their values; ours say what went wrong without them.
 for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
     logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 PROJECT = Path(__file__).resolve().parent.parent
 PROFILE = "school_district_warehouse"
+METASTORE_URL = "spark.hadoop.javax.jdo.option.ConnectionURL"
 MINIMUM_JAVA = 17
 MINIMUM_FREE_BYTES = 200 * 1024 * 1024
 SMALL_ROWS = 300_000  # over all raw tables
@@ -69,7 +84,7 @@ def profile() -> tuple[str, dict[str, Any]]:
 
 
 def uses_embedded_metastore(settings: dict[str, Any]) -> bool:
-    url = settings["server_side_parameters"].get("spark.hadoop.javax.jdo.option.ConnectionURL", "")
+    url = settings["server_side_parameters"].get(METASTORE_URL, "")
     return str(url).startswith("jdbc:derby:")
 
 
@@ -149,7 +164,7 @@ def lock_warehouse() -> FileLock:
             f"another process has the warehouse {folder} open ({owner.read_text().strip()})",
             "wait until it ends, or use the target server, which many processes share",
         ) from None
-    owner.write_text(f"process {os.getpid()}: {Path(sys.argv[0]).name} {' '.join(sys.argv[1:3])}")
+    owner.write_text(f"process {os.getpid()}: {Path(sys.argv[0]).name} {' '.join(sys.argv[1:2])}")
     return lock
 
 
@@ -159,6 +174,12 @@ def prepare() -> dict[str, Any]:
     java_version()
     check_jars()
     os.environ.setdefault("SPARK_CONF_DIR", str(profiles_dir()))  # log4j2.properties
+    url = settings["server_side_parameters"].get(METASTORE_URL)
+    if url == "":
+        raise DistrictError(
+            "METASTORE_URL does not name the metastore of this target",
+            'make one: eval "$(district serve metastore)"',
+        )
     if uses_embedded_metastore(settings):
         check_format()
         check_disk(warehouse_dir())
@@ -179,6 +200,17 @@ def get_spark() -> SparkSession:
     for name, value in prepare().items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
+
+
+def table_version(spark: SparkSession, table: str) -> tuple[int, datetime]:
+    """Return a Delta table's version and its time, from the log itself: `describe history` is slow.
+
+    The time is naive, as Spark's rows have it.
+    """
+    log: Any = DeltaTable.forName(spark, table)._jdt.deltaLog()  # noqa: SLF001
+    none = spark.sparkContext._jvm.scala.Option.empty()  # type: ignore[union-attr]  # noqa: SLF001
+    snapshot = log.update(False, none, none)
+    return int(snapshot.version()), datetime.fromtimestamp(snapshot.timestamp() / 1000)  # noqa: DTZ006
 
 
 def fit_to_size(spark: SparkSession, rows: int) -> None:

@@ -23,7 +23,8 @@ FAILED_ROWS = {
     "partial_unexpected_count": LISTED_IDS,
 }
 GX_SEVERITY = {"stop": "critical", "warn": "warning"}
-logging.getLogger("great_expectations").setLevel(logging.ERROR)
+for name in ("great_expectations", "great_expectations.data_context.types.base"):
+    logging.getLogger(name).setLevel(logging.ERROR)
 
 
 class Checkpoints:

@@ -8,11 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from python_jobs.landing.oneroster_files import ROLES, WORDS
+from python_jobs.landing.oneroster_checks import RAW_OF
+from python_jobs.landing.oneroster_checks import REFERENCES as REFERENCES_OF_FILES
+from python_jobs.landing.oneroster_files import (
+    ENTITY_OF,
+    LENIENT,
+    OWN_FILES,
+    ROLES,
+    WORDS,
+    columns_of,
+)
 from python_jobs.landing.rules import condition, explain, listed, severity_of
 
 Severity = Literal["stop", "warn"]
 
+# The district's own files have the columns of raw, so what landing knows of them holds here too.
+OWN_ENTITIES = [file for file in OWN_FILES if file in ENTITY_OF]
 # Entity -> columns without which a row is no use.
 REQUIRED = {
     "schools": "name",
@@ -26,11 +37,11 @@ REQUIRED = {
     "assignments": "course_id",
     "homeworks": "assignment_id student_id status",
     "grades": "student_id status",
-    "adjustments": "student_id course_id action occurred_at",
-    "attendance": "student_id date status",
-    "content_views": "student_id content_id viewed_at",
-    "communications": "student_id occurred_at",
-    "incidents": "student_id occurred_at",
+} | {
+    file: " ".join(
+        name for name, column in columns_of(file).items() if column.is_essential and name != "id"
+    )
+    for file in OWN_ENTITIES
 }
 # Entity: column -> the entity whose ids it names. ? a row that names an unknown id is of use too.
 REFERENCES = {
@@ -50,11 +61,12 @@ REFERENCES = {
         "course_id": "courses?",
         "term_id": "terms?",
     },
-    "adjustments": {"student_id": "users", "course_id": "courses", "other_course_id": "courses?"},
-    "attendance": {"student_id": "users", "school_id": "schools?", "course_id": "courses?"},
-    "content_views": {"student_id": "users", "content_id": "contents"},
-    "communications": {"student_id": "users", "guardian_id": "users?", "staff_id": "users?"},
-    "incidents": {"student_id": "users", "school_id": "schools?"},
+} | {
+    file: {
+        column: RAW_OF[target.rstrip("?")] + ("?" if target.endswith("?") else "")
+        for column, target in REFERENCES_OF_FILES.get(file, {}).items()
+    }
+    for file in OWN_ENTITIES
 }
 OUR_ROLES = ("clerk", *sorted(set(ROLES.values())))
 # The words a column may hold; others in a column with ? only deserve a warning.
@@ -66,8 +78,10 @@ WORDS_OF = {
     "enrollments.role": WORDS["enrollments.role"],
     "homeworks.status": WORDS["results.scoreStatus"],
     "grades.status": WORDS["results.scoreStatus"],
-    "adjustments.action": ("add", "drop", "switch", "audit"),
-    "attendance.status": ("present", "absent", "tardy", "suspended", "half_day"),
+} | {
+    f"{place}?" if place in LENIENT else place: words
+    for place, words in WORDS.items()
+    if place.partition(".")[0] in OWN_ENTITIES
 }
 SPANS = {
     "terms": ("start_date", "end_date"),

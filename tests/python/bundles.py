@@ -1,12 +1,17 @@
-"""Small OneRoster bundles to land, and to break."""
+"""Small OneRoster bundles to land, and to break; what raw holds of them."""
 
 import zipfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from python_jobs.errors import DistrictError
 from python_jobs.landing.bundle import open_bundle
+from python_jobs.schemas import ENTITIES, LANDING_COLUMNS, columns
 
 ORGS = [
     "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId",
@@ -149,7 +154,13 @@ BUNDLE_1_2 = {
     "userResources": ["sourcedId,status,dateLastModified,userSourcedId", "ur1,,,stu1"],
 }
 
+# Of the batch that brought a row, not of the row.
+OF_LANDING = {*LANDING_COLUMNS, "created_at", "updated_at"}
+RAW_TABLES = (*ENTITIES, "batches")
+PARALLEL_READS = 4
+
 Files = dict[str, list[str]]
+Rows = dict[str, dict[str, dict[str, Any]]]
 
 
 def write_bundle(folder: Path, files: Files, version: str = "1.1", **modes: str) -> Path:
@@ -168,6 +179,42 @@ def zip_of(folder: Path, prefix: str = "") -> Path:
         for file in sorted(folder.iterdir()):
             archive.write(file, prefix + file.name)
     return path
+
+
+def contents(spark: SparkSession, *also: str) -> Rows:
+    """Return entity -> id -> row of raw, but what says how it landed; also: more columns."""
+
+    def rows(entity: str) -> dict[str, dict[str, Any]]:
+        names = [name for name in columns(entity) if name not in OF_LANDING or name in also]
+        found = spark.table(f"raw.{entity}").select(*names).collect()
+        by_id = {row.id: row.asDict() for row in found}
+        assert len(by_id) == len(found), f"{entity} has an id twice"
+        return by_id
+
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        return dict(zip(ENTITIES, pool.map(rows, ENTITIES), strict=True))
+
+
+def versions(spark: SparkSession, tables: Sequence[str] = RAW_TABLES) -> dict[str, int]:
+    """Return the last commit of each raw table; by default of the log of batches too."""
+
+    def version(table: str) -> int:
+        return int(spark.sql(f"describe history raw.{table} limit 1").collect()[0].version)
+
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        return dict(zip(tables, pool.map(version, tables), strict=True))
+
+
+def restore(spark: SparkSession, known: Mapping[str, int]) -> None:
+    """Put back the raw tables that have other commits than those known."""
+    now = versions(spark)
+    changed = [table for table in known if now[table] != known[table]]
+
+    def put_back(table: str) -> None:
+        spark.sql(f"restore table raw.{table} to version as of {known[table]}")
+
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        list(pool.map(put_back, changed))
 
 
 def refusal(path: Path) -> str:

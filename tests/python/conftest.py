@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+MARKER = "seed_warehouse.marker"
+CANARY = "Qzanary"  # in the name of everybody in the shared warehouse
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -31,6 +33,31 @@ def empty_warehouse(spark: SparkSession) -> Iterator[SparkSession]:
     clear(spark)
     yield spark
     clear(spark)
+
+
+@pytest.fixture(scope="module")
+def seed_warehouse(spark: SparkSession) -> SparkSession:
+    """Land preset seed and build it with every test, once for modules that follow each other.
+
+    The last of them, by name, may change it.
+    """
+    from python_jobs.dbt_runner import run_dbt
+    from python_jobs.land import land_synthetic
+
+    if not spark.catalog.tableExists(MARKER):
+        clear(spark)
+        land_synthetic("seed", None, 1, snapshot=False)
+        spark.sql(
+            f"""
+            update raw.users set
+                given_name = '{CANARY}Given', family_name = '{CANARY}Family',
+                username = concat('{CANARY}', md5(id)), email = concat('{CANARY}@', md5(id))
+            """
+        )
+        run_dbt(["build"], title="Building")
+        spark.sql("create schema seed_warehouse")
+        spark.sql(f"create table {MARKER} (is_built boolean) using delta")
+    return spark
 
 
 def clear(spark: SparkSession) -> None:

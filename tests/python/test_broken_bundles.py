@@ -18,7 +18,10 @@ from bundles import (
     SESSIONS,
     USERS_1_1,
     Files,
+    contents,
     refusal,
+    restore,
+    versions,
     write_bundle,
     zip_of,
 )
@@ -31,7 +34,7 @@ from python_jobs.landing.bundle import open_bundle
 from python_jobs.landing.oneroster_checks import Checks
 from python_jobs.landing.records import CsvFile
 from python_jobs.landing.rules import RULES, explain, rule_of
-from python_jobs.schemas import ENTITIES, LANDING_COLUMNS, columns
+from python_jobs.schemas import ENTITIES
 
 Faults = tuple[str, ...]
 
@@ -419,29 +422,12 @@ def test_delta_after_a_week_equals_bulk(empty_warehouse: SparkSession, tmp_path:
     delta["demographics"].append("par1,,,")
     week_2["demographics"][3] = "par1,,,"
 
-    def contents() -> dict[str, dict[str, dict[str, object]]]:
-        return {
-            entity: {
-                row["id"]: {
-                    name: row[name]
-                    for name in columns(entity)
-                    if name not in {*LANDING_COLUMNS, "created_at", "updated_at"}
-                }
-                for row in spark.table(f"raw.{entity}").collect()
-            }
-            for entity in ENTITIES
-        }
-
     folder = write_bundle(tmp_path / "1", week_1)
     land_oneroster(folder, datetime(2026, 11, 1), accept_mass_delete=True, snapshot=False)
-    tables = [*ENTITIES, "batches"]
-    versions = {
-        table: spark.sql(f"describe history raw.{table} limit 1").collect()[0].version
-        for table in tables
-    }
+    known = versions(spark)
     folder = write_bundle(tmp_path / "2", week_2)
     land_oneroster(folder, datetime(2026, 11, 8), accept_mass_delete=True, snapshot=False)
-    bulk = contents()
+    bulk = contents(spark)
     assert not bulk["guardianships"]["stu1 | par1"]["is_active"]
     assert bulk["users"]["tea2"]["sex"] == "other" and not bulk["users"]["par1"]["sex"]
     assert bulk["courses"]["102"]["teacher_id"] == "tea1"
@@ -450,11 +436,10 @@ def test_delta_after_a_week_equals_bulk(empty_warehouse: SparkSession, tmp_path:
     assert bulk["assignments"]["li2"]["is_homework"] and bulk["homeworks"]["r3"]["is_active"]
     assert bulk["grades"]["r3"]["points_possible"] == 25
     assert not {"classes", "classResources"} & delta.keys() and len(delta["results"]) == 2
-    for table, version in versions.items():
-        spark.sql(f"restore table raw.{table} to version as of {version}")
+    restore(spark, known)
     folder = write_bundle(tmp_path / "delta", delta, **dict.fromkeys(delta, "delta"))
     land_oneroster(folder, datetime(2026, 11, 8), snapshot=False)
-    landed = contents()
+    landed = contents(spark)
     for entity in ENTITIES:
         assert landed[entity] == bulk[entity], entity
 

@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bundles import Rows, contents, restore, versions
 from pyspark.sql import SparkSession
 from test_oneroster import SAMPLES, needs_samples
 
 from python_jobs.dbt_runner import run_dbt
 from python_jobs.land import land_oneroster
-from python_jobs.schemas import ENTITIES, LANDING_COLUMNS, columns
+from python_jobs.schemas import ENTITIES
 
 FIRST, SECOND = datetime(2026, 11, 9), datetime(2026, 11, 16)
-# Of the batch that brought a row, not of the row.
-OF_LANDING = {*LANDING_COLUMNS, "created_at", "updated_at"}
-
-Rows = dict[str, dict[str, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
@@ -27,34 +24,17 @@ def weeks(empty_warehouse: SparkSession) -> Iterator[tuple[Rows, Rows]]:
     """Land week 1 and both forms of week 2, which comes as a delta the second time."""
     spark = empty_warehouse
     land_oneroster(SAMPLES / "small_1_1_week1", FIRST)
-    versions = {entity: version(spark, entity) for entity in (*ENTITIES, "batches")}
+    known = versions(spark)
     land_oneroster(SAMPLES / "small_1_1_week2_delta", SECOND, snapshot=False)
     delta = contents(spark)
-    for entity, number in versions.items():
-        spark.sql(f"restore table raw.{entity} to version as of {number}")
-    land_oneroster(SAMPLES / "small_1_1_week2", SECOND)
+    restore(spark, known)
+    land_oneroster(SAMPLES / "small_1_1_week2", SECOND, snapshot=False)
     bulk = contents(spark)
     models = ["dim_student", "dim_teacher", "dim_school", "fact_course_load_change", "fact_grade"]
     selected = [f"+{model}" for model in models]
     types = ["--exclude-resource-type", "test", "unit_test"]
     run_dbt(["build", *types, "--select", *selected], title="Building")
     yield bulk, delta
-
-
-def version(spark: SparkSession, entity: str) -> int:
-    return int(spark.sql(f"describe history raw.{entity} limit 1").collect()[0].version)
-
-
-def contents(spark: SparkSession) -> Rows:
-    return {
-        entity: {
-            row.id: row.asDict()
-            for row in spark.table(f"raw.{entity}")
-            .select(*[name for name in columns(entity) if name not in OF_LANDING])
-            .collect()
-        }
-        for entity in ENTITIES
-    }
 
 
 @needs_samples

@@ -75,6 +75,16 @@ def test_bundle_that_cannot_be_read_is_refused(district: Call, tmp_path: Path) -
     assert not (tmp_path / "warehouse").exists()
 
 
+def test_target_without_a_metastore_says_how_to_make_one(
+    district: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("METASTORE_URL", raising=False)
+    run = district("--target", "server", "sql", "select 1")
+    assert run.code == 2
+    assert "METASTORE_URL does not name the metastore" in run.error
+    assert "district serve metastore" in run.error
+
+
 def test_unknown_target_is_refused(district: Call) -> None:
     run = district("--target", "moon", "sql", "select 1")
     assert run.code == 2
@@ -189,5 +199,5 @@ def test_second_process_is_refused_at_once_and_a_dead_one_holds_nothing(
 def test_help_shows_every_verb(district: Call) -> None:
     run = district("--help")
     assert run.code == 0
-    for verb in ("run", "land", "gate", "build", "sql", "docs", "check"):
+    for verb in ("run", "land", "gate", "build", "kpis", "sql", "docs", "check"):
         assert f" {verb} " in run.out

@@ -4,10 +4,9 @@ import csv
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from bundles import BUNDLE_1_1, BUNDLE_1_2, Files, write_bundle
+from bundles import BUNDLE_1_1, BUNDLE_1_2, Files, contents, versions, write_bundle
 from conftest import clear
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -28,26 +27,6 @@ HOSTILE = (
     "\\ ' '' \" ; \t | %s {orgs} ${x}",
     " spaces around ",
 )
-
-Tables = dict[str, list[dict[str, Any]]]
-
-
-def tables(spark: SparkSession) -> Tables:
-    """Return all of raw but what says how and when it landed."""
-    found = {}
-    for entity, columns in ENTITIES.items():
-        frame = spark.table(f"raw.{entity}").select(*columns, "is_active", "updated_at", "metadata")
-        rows = [row.asDict() for row in frame.collect()]
-        found[entity] = sorted(rows, key=lambda row: str(row["id"]))
-    return found
-
-
-def versions(spark: SparkSession) -> dict[str, int]:
-    """Return the last commit of each raw table."""
-    return {
-        entity: spark.sql(f"describe history raw.{entity} limit 1").collect()[0].version
-        for entity in ENTITIES
-    }
 
 
 def hostile() -> Files:
@@ -77,23 +56,24 @@ def hostile() -> Files:
 
 @pytest.mark.parametrize(
     ("files", "version"),
-    [(BUNDLE_1_1, "1.1"), (BUNDLE_1_2, "1.2"), (hostile(), "1.2")],
-    ids=["1.1", "1.2", "hostile"],
+    [(BUNDLE_1_1, "1.1"), (hostile(), "1.2")],
+    ids=["1.1", "1.2 and hostile"],
 )
 def test_what_goes_out_lands_to_the_same_tables(
     empty_warehouse: SparkSession, tmp_path: Path, files: Files, version: str
 ) -> None:
     clear(empty_warehouse)
     land_oneroster(write_bundle(tmp_path / "in", files, version), AS_OF, snapshot=False)
-    before, commits = tables(empty_warehouse), versions(empty_warehouse)
+    before = contents(empty_warehouse, "updated_at")
+    commits = versions(empty_warehouse, [*ENTITIES])
     path = tmp_path / "of {orgs} 100%.zip"
     export_oneroster(path)
     land_oneroster(path, None, snapshot=False)
-    assert versions(empty_warehouse) == commits
+    assert versions(empty_warehouse, [*ENTITIES]) == commits
     clear(empty_warehouse)
     landed = land_oneroster(path, None, snapshot=False)
     assert sum(one.rows_rejected for one in landed) == 0
-    after = tables(empty_warehouse)
+    after = contents(empty_warehouse, "updated_at")
     for entity in ENTITIES:
         assert after[entity] == before[entity], entity
 

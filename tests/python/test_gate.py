@@ -143,6 +143,18 @@ def test_broken_row_stops_the_build_and_no_value_is_told(
     assert gate.check_raw() == []
 
 
+def test_own_files_keep_the_rules_that_they_landed_by() -> None:
+    assert {one.fault for one in suite("incidents", None)} == {
+        "missing_id:id",
+        "duplicate_id:id",
+        "missing_value:student_id",
+        "missing_value:occurred_at",
+        "orphan:student_id",
+        "unknown_reference:school_id",
+        "invalid_value:severity",
+    }
+
+
 def test_every_expectation_is_a_rule_with_a_condition_over_raw(warehouse: SparkSession) -> None:
     for entity in ENTITIES:
         expected = suite(entity, ("2026-01-01", "2027-01-01"))

@@ -1,5 +1,6 @@
 """After any landings, the incremental warehouse is the one that a full refresh would make."""
 
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,6 +19,11 @@ FACTS = (
     "fact_attendance", "fact_communication", "fact_content_access", "fact_enrollment",
     "fact_grade", "fact_homework", "fact_incident",
 )  # fmt: skip
+
+
+# Seeds and views are as the first build made them.
+LANDED = ("--exclude-resource-type", "seed", "--exclude", "models/staging")
+PARALLEL_READS = 4
 
 
 def day(text: str) -> date:
@@ -227,19 +233,25 @@ def build(*arguments: str) -> None:
     run_dbt(["build", "--exclude-resource-type", "test", "unit_test", *arguments], title="Building")
 
 
-def contents(spark: SparkSession) -> dict[str, set[tuple[str, ...]]]:
-    """Return every row of every core and kpi table."""
+def contents(spark: SparkSession, *schemas: str) -> dict[str, set[tuple[str, ...]]]:
+    """Return every row of every table of some schemas."""
     tables = [
         f"{schema}.{row.tableName}"
-        for schema in ("core", "kpi")
+        for schema in schemas
         for row in spark.sql(f"show tables in {schema}").where("not isTemporary").collect()
     ]
-    return {name: {tuple(map(str, row)) for row in spark.table(name).collect()} for name in tables}
+
+    def rows(name: str) -> set[tuple[str, ...]]:
+        return {tuple(map(str, row)) for row in spark.table(name).collect()}
+
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        return dict(zip(tables, pool.map(rows, tables), strict=True))
 
 
 def differences(
     have: dict[str, set[tuple[str, ...]]], want: dict[str, set[tuple[str, ...]]]
 ) -> dict[str, Any]:
+    assert have.keys() == want.keys()
     return {
         name: {"too many": have[name] - rows, "missing": rows - have[name]}
         for name, rows in want.items()
@@ -263,17 +275,18 @@ def test_incremental_builds_equal_a_full_refresh(empty_warehouse: SparkSession) 
     land(spark, first, "2024-09-30")
     build("--select", "+models/marts/core")
     land(spark, second, "2024-10-31")
-    build("--select", "+models/marts/core")
+    build(*LANDED, "--select", "+models/marts/core")
     land(spark, third, "2024-11-30")
     build()
-    incremental, before = contents(spark), versions(spark)
+    incremental, before = contents(spark, "core", "kpi"), versions(spark)
+    core = {name: rows for name, rows in incremental.items() if name.startswith("core.")}
 
-    build()
+    build(*LANDED, "--select", "+models/marts/core")
     assert versions(spark) == before, "a run without new data wrote to a fact"
-    assert not differences(contents(spark), incremental), "a run without new data changed rows"
+    assert not differences(contents(spark, "core"), core), "a run without new data changed rows"
 
     build("--select", "models/marts", "--full-refresh")
-    assert not differences(incremental, contents(spark))
+    assert not differences(incremental, contents(spark, "core", "kpi"))
 
     school = spark.sql(
         """

@@ -1,6 +1,7 @@
 """The rules of the house, checked on dbt's own manifest."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 
 from python_jobs.dbt_runner import manifest
 from python_jobs.landing.rules import RULES
+from python_jobs.release_tables import PublishedTable, published_tables
 from python_jobs.schemas import ENTITIES
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -19,6 +21,7 @@ MAY_READ = {
     "core": {"staging", "snapshots", "reference", "core"},
     "intermediate": {"core", "intermediate", "kpi", "reference"},  # steps of the marts
     "kpi": {"core", "intermediate", "kpi", "reference"},
+    "ml": {"core", "intermediate", "kpi", "reference", "ml"},
     "quality": {"source", "staging", "core", "intermediate", "kpi", "quality"},  # compares them
 }
 
@@ -63,7 +66,7 @@ def test_marts_are_under_contract_and_their_keys_are_tested(
     }
     for model in models:
         if (
-            layer(model) in ("core", "intermediate", "kpi", "quality")
+            layer(model) in ("core", "intermediate", "kpi", "ml", "quality")
             and model.config.materialized != "view"
         ):
             assert model.config.contract.enforced, model.name
@@ -73,7 +76,8 @@ def test_marts_are_under_contract_and_their_keys_are_tested(
 def test_kpi_holds_no_personal_data(models: list[Any]) -> None:
     for model in models:
         if layer(model) in ("intermediate", "kpi"):
-            marked = [c.name for c in model.columns.values() if "pii" in c.config.meta]
+            metas = {c.name: c.config.meta for c in model.columns.values()}
+            marked = [name for name, meta in metas.items() if meta.get("pii") == "direct"]
             assert not marked, f"{model.name}: {marked}"
 
 
@@ -81,7 +85,7 @@ def test_every_raw_entity_is_a_source_and_landings_are_watched_for_freshness(
     nodes: dict[str, Any],
 ) -> None:
     sources = {node.name: node for node in nodes.values() if node.resource_type == "source"}
-    assert set(sources) == {*ENTITIES, "batches", "source_totals"}
+    assert set(sources) == {*ENTITIES, "batches", "source_totals", "quarantine"}
     # A row that has not changed keeps its landed_at; only the log of landings tells a stale feed.
     assert sources["batches"].freshness.warn_after.count
     assert sources["batches"].loaded_at_field == "landed_at"
@@ -111,3 +115,51 @@ def test_every_rule_of_the_quarantine_is_documented() -> None:
     page = (PROJECT / "docs" / "quarantine.md").read_text()
     documented = set(re.findall(r"^\| (\w+) \| (?:reject|warn)", page, flags=re.MULTILINE))
     assert documented == RULES.keys()
+
+
+@pytest.fixture(scope="module")
+def published() -> list[PublishedTable]:
+    return published_tables()
+
+
+def test_every_mart_is_published(models: list[Any], published: list[PublishedTable]) -> None:
+    marts = {model.name for model in models if layer(model) == "kpi"}
+    assert marts <= {table.node.name for table in published}
+    names = [table.name for table in published]
+    assert len(set(names)) == len(names)
+
+
+def test_every_published_column_says_what_hides_it(published: list[PublishedTable]) -> None:
+    for table in published:
+        assert not table.undeclared, table.name
+        assert set(table.columns) <= set(table.node.columns), table.name
+
+
+def test_a_new_column_is_not_published_before_it_says_what_hides_it(
+    published: list[PublishedTable],
+) -> None:
+    for table in published:
+        columns = {**table.node.columns, "new_count": None}
+        changed = replace(table, node=type("Changed", (), {"columns": columns})())
+        is_open = table.students or table.open == "all"
+        assert changed.undeclared == (set() if is_open or table.columns else {"new_count"})
+        assert ("new_count" in changed.published) == (not table.columns)
+
+
+def test_rows_of_students_are_published_as_such(published: list[PublishedTable]) -> None:
+    """A table that names students and hides nothing must be kept for those who may see them."""
+    for table in published:
+        names_students = {"student_id", "student_key"} & set(table.published)
+        assert table.students or not names_students, table.name
+
+
+def test_small_cells_of_gaps_hide_what_their_whole_gives_away(
+    published: list[PublishedTable],
+) -> None:
+    gaps = next(table for table in published if table.name == "subgroup_gaps")
+    query = gaps.select(1, 1, {"hidden": "few", "high": "high", "low": "low"})
+    assert query.count("left join hidden_cells") == 2
+    assert "'all' = cell_1.subgroup_type" in query
+    hidden = re.search(r"if\((.*?), null, mart\.gap\)", query)
+    assert hidden
+    assert {"cell_0", "cell_1"} <= set(re.findall(r"cell_\d", hidden[1]))
