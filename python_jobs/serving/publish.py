@@ -7,9 +7,9 @@ publish after GRACE, so that a transaction that began before still finds it.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -28,11 +28,16 @@ Connection = psycopg.Connection[tuple[object, ...]]
 Connect = Callable[[], Connection]
 
 HERE = Path(__file__).parent
-PUBLISH_LOCK = 7_355_608  # any number, the same for all who publish
 PUBLISH_WAIT = "3s"
 LOCK_WAIT = "300ms"  # readers queue behind us no longer than this
 LOCK_TRIES = 100
 GRACE = "10 minutes"
+SETTINGS = (
+    "role = bi_owner",
+    "client_encoding = 'UTF8'",
+    "statement_timeout = 0",
+    "idle_in_transaction_session_timeout = 0",
+)
 PARALLEL_TABLES = 2
 # Of a table with students as rows. The wide one reads all and asks of each row; the narrow one goes
 # by the index, which pays for few students.
@@ -77,8 +82,7 @@ def publish(
     connect: opens a connection as bi_publisher. keep_replaced: False deletes what was replaced at
     once, though an open transaction may need it. Raises DistrictError when another publish runs.
     """
-    with as_owner(connect) as connection:
-        _be_the_only_one(connection)
+    with _only_one(connect), as_owner(connect) as connection:
         prepare(connection, viewer_key)
         _drop_unused(connection, GRACE)
         before = _fingerprints(connection)
@@ -100,19 +104,24 @@ def publish(
     )
 
 
-def _be_the_only_one(connection: Connection) -> None:
-    """Keep others from publishing as long as this connection lives.
+@contextmanager
+def _only_one(connect: Connect) -> Iterator[None]:
+    """Keep others from publishing meanwhile: by a lock on a table that no reader can name.
 
     The server notices the end of the one before with a delay. Raises DistrictError otherwise.
     """
-    connection.execute(f"set lock_timeout = '{PUBLISH_WAIT}'".encode())
-    try:
-        connection.execute("select pg_advisory_lock(%s)", [PUBLISH_LOCK])
-    except LockNotAvailable:
-        raise DistrictError(
-            "another publish runs on this server", "wait until it is done"
-        ) from None
-    connection.execute("set lock_timeout = 0")
+    with as_owner(connect) as connection:
+        connection.execute("create schema if not exists access")
+        connection.execute("create table if not exists access.publishing ()")
+        with connection.transaction():
+            connection.execute(f"set local lock_timeout = '{PUBLISH_WAIT}'".encode())
+            try:
+                connection.execute("lock table access.publishing in exclusive mode")
+            except LockNotAvailable:
+                raise DistrictError(
+                    "another publish runs on this server", "wait until it is done"
+                ) from None
+            yield
 
 
 def prepare(connection: Connection, viewer_key: bytes) -> None:
@@ -131,7 +140,7 @@ def as_owner(connect: Connect) -> Connection:
     """Return a connection that acts as bi_owner, each statement its own transaction."""
     connection = connect()
     connection.autocommit = True
-    for setting in ("role = bi_owner", "client_encoding = 'UTF8'", "statement_timeout = 0"):
+    for setting in SETTINGS:
         connection.execute(f"set {setting}".encode())
     return connection
 

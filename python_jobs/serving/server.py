@@ -60,7 +60,7 @@ max_wal_senders = 0
 max_wal_size = '2GB'
 synchronous_commit = off
 
-# Who read what, never with which words: statements hold names.
+# Who read what, never with which words: statements hold names, and errors hold values of rows.
 logging_collector = on
 log_destination = 'csvlog'
 log_directory = '{folder}/log'
@@ -68,6 +68,7 @@ log_filename = 'postgresql-%Y-%m-%d.log'
 log_file_mode = 0600
 log_timezone = 'UTC'
 log_connections = on
+log_min_messages = 'log'
 log_statement = 'none'
 log_min_duration_statement = -1
 log_min_error_statement = 'panic'
