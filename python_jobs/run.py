@@ -9,6 +9,7 @@ from python_jobs.build import build
 from python_jobs.charts import draw
 from python_jobs.console import err, print_table
 from python_jobs.docs import PAGE, docs
+from python_jobs.errors import DistrictError
 from python_jobs.land import (
     AsOf,
     Scale,
@@ -50,13 +51,18 @@ def command(
     except ReleaseRefused as problem:  # what is not published can still be looked at
         refused = problem
     docs(PAGE)
-    publish_if_configured()
-    if not refused:
+    unserved = None
+    if not refused:  # what a refused build says of who teaches whom is not served either
+        try:
+            publish_if_configured()
+        except DistrictError as problem:
+            unserved = problem
         draw(get_spark())
     show(landed)
     show_published()
-    if refused:
-        raise refused
+    failed = refused or unserved
+    if failed:
+        raise failed
 
 
 def show_published() -> None:

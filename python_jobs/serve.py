@@ -107,7 +107,7 @@ def login_command(
         raise DistrictError(f"there is no group {group}", f"choose one of: {', '.join(GROUPS)}")
     password = os.environ.get(PASSWORD) or secrets.token_urlsafe(24)
     server = own_server(folder, port)
-    with psycopg.connect(dsn) if dsn else server.as_administrator() as connection:
+    with connect_by(dsn) if dsn else server.as_administrator() as connection:
         add_login(connection, name, f"bi_{group}", password, shared=shared, limit=connections)
     if os.environ.get(PASSWORD):
         err.print(f"Login {name} is in group {group}")
@@ -182,11 +182,13 @@ def own_server(folder: Path | None, port: int, listen: str = "127.0.0.1") -> Ser
 
 def connect_to(dsn: str | None, server: Server) -> Connection:
     """Return a connection that may publish."""
-    if not dsn:
-        return server.as_publisher()
+    return connect_by(dsn) if dsn else server.as_publisher()
+
+
+def connect_by(dsn: str) -> Connection:
     try:
         return psycopg.connect(dsn)
-    except psycopg.OperationalError:  # what it says may hold the DSN
+    except psycopg.Error:  # what it says may hold the DSN
         raise DistrictError("the PostgreSQL server cannot be reached", "check the DSN") from None
 
 
@@ -197,13 +199,19 @@ def publish_release(dsn: str | None, server: Server, *, purge: bool = False) -> 
     spark = get_spark()
     release = release_to_serve(spark)
     with progress(f"Publishing release {release.release_id}"):
-        done = publish(
-            lambda: connect_to(dsn, server),
-            tables_to_serve(spark),
-            release,
-            viewer_key=viewer_key(warehouse_dir()),
-            keep_replaced=not purge,
-        )
+        try:
+            done = publish(
+                lambda: connect_to(dsn, server),
+                tables_to_serve(spark),
+                release,
+                viewer_key=viewer_key(warehouse_dir()),
+                keep_replaced=not purge,
+            )
+        except psycopg.Error as problem:  # what it says may hold values of rows
+            raise DistrictError(
+                f"PostgreSQL did not take the release: {type(problem).__name__}",
+                "see that the server runs and has room, then: district serve postgres",
+            ) from None
     err.print(
         f"{len(done.copied)} tables with {sum(done.copied.values()):,} rows copied, "
         f"{len(done.unchanged)} had not changed"

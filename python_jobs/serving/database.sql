@@ -6,6 +6,9 @@ grant connect on database {database} to bi_publisher, bi_staff, bi_analyst, bi_t
 revoke all on schema public from public;
 alter database {database} set search_path = bi;
 
+-- A reader who keeps a table from being replaced for minutes is disconnected.
+grant pg_signal_backend to bi_owner;
+
 -- Readers ask in SQL; they run no programs, and keep nothing on the server.
 revoke usage on language plpgsql from public;
 grant usage on language plpgsql to bi_owner;

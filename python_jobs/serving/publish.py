@@ -9,16 +9,17 @@ publish after GRACE, so that a transaction that began before still finds it.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, QueryCanceled
 from pyarrow import csv
 
 from python_jobs.errors import DistrictError
@@ -80,7 +81,8 @@ def publish(
     """Serve these tables, and no others, from now on.
 
     connect: opens a connection as bi_publisher. keep_replaced: False deletes what was replaced at
-    once, though an open transaction may need it. Raises DistrictError when another publish runs.
+    once, though an open transaction may need it. Raises DistrictError when another publish runs,
+    and when readers hold what is to be deleted.
     """
     with _only_one(connect), as_owner(connect) as connection:
         prepare(connection, viewer_key)
@@ -95,8 +97,14 @@ def publish(
             copy.attach(connection, _next_parent(copy.table) if copy in replaced else None)
         gone = sorted(set(before) - {table.name for table in tables})
         _turn(connection, copies, [copy.table for copy in replaced], gone, release)
+        _describe(connection, tables)
         if not keep_replaced:
-            _drop_unused(connection, "0 s")
+            left = _drop_unused(connection, "0 s", LOCK_TRIES)
+            if left:
+                raise DistrictError(
+                    f"readers hold {left} replaced tables, which are still on the server",
+                    "end their sessions, then: district serve postgres --purge",
+                )
     return Published(
         copied={copy.table.name: copy.row_count for copy in copies},
         unchanged=[table.name for table in tables if table not in changed],
@@ -241,7 +249,7 @@ def _as_csv(batch: pa.RecordBatch) -> bytes:
 
 
 def _create_parent(connection: Connection, table: ServedTable, parent: sql.Identifier) -> None:
-    """Make a table without rows, with its policies, grants and comments."""
+    """Make a table without rows, with its policies and grants."""
 
     def run(statement: str, **parts: sql.Composable) -> None:
         connection.execute(sql.SQL(statement).format(table=parent, **parts))
@@ -281,13 +289,36 @@ def _create_parent(connection: Connection, table: ServedTable, parent: sql.Ident
                     columns=sql.SQL(", ").join(map(sql.Identifier, names)),
                     group=sql.Identifier(group),
                 )
-        run("comment on table {table} is {text}", text=sql.Literal(table.description))
-        for column in table.columns:
-            run(
-                "comment on column {table}.{column} is {text}",
-                column=sql.Identifier(column.name),
-                text=sql.Literal(column.description),
-            )
+
+
+def _describe(connection: Connection, tables: Sequence[ServedTable]) -> None:
+    """Make the comments what the descriptions say; readers do not wait for a comment."""
+    held = {
+        (name, column): text
+        for name, column, text in connection.execute(
+            """
+            select classes.relname, coalesce(attributes.attname, ''), said.description
+            from pg_class as classes
+            inner join pg_description as said
+                on classes.oid = said.objoid and said.classoid = 'pg_class'::regclass
+            left join pg_attribute as attributes
+                on said.objoid = attributes.attrelid and said.objsubid = attributes.attnum
+            where classes.relnamespace = 'bi'::regnamespace
+            """
+        ).fetchall()
+    }
+    with connection.transaction():
+        for table in tables:
+            wanted = {"": table.description, **{c.name: c.description for c in table.columns}}
+            for column, text in wanted.items():
+                if table.schema == "bi" and held.get((table.name, column), "") != text:
+                    connection.execute(
+                        sql.SQL("comment on {kind} {name} is {text}").format(
+                            kind=sql.SQL("column" if column else "table"),
+                            name=sql.Identifier("bi", table.name, *([column] if column else [])),
+                            text=sql.Literal(text),
+                        )
+                    )
 
 
 def _turn(
@@ -299,12 +330,11 @@ def _turn(
 ) -> None:
     """Show readers all new copies in one transaction."""
 
+    old = _served_as(connection, [*gone, *(table.name for table in replaced)])
+
     def turn() -> None:
-        for name in [*gone, *(table.name for table in replaced)]:
-            for schema in ("bi", "access"):
-                connection.execute(
-                    sql.SQL("drop table if exists {}").format(sql.Identifier(schema, name))
-                )
+        for table_name in old:
+            connection.execute(sql.SQL("drop table {}").format(table_name))
         for table in replaced:
             moved = sql.Identifier(table.schema, f"next_{table.name}")
             connection.execute(
@@ -348,29 +378,92 @@ def _turn(
             [release.release_id, release.as_of_date],
         )
 
-    _with_short_locks(connection, turn)
+    if not _change(connection, old, turn, LOCK_TRIES):
+        raise DistrictError(
+            "readers hold tables that are to be replaced",
+            "publish again when long queries are done",
+        )
 
 
-def _with_short_locks(connection: Connection, change: Callable[[], None]) -> None:
-    """Run a change in one transaction; while a reader is in its way, step back and try again."""
-    for attempt in range(LOCK_TRIES):
+def _served_as(connection: Connection, names: Sequence[str]) -> list[sql.Identifier]:
+    """Return the tables of these names that are there, with their schemas."""
+    rows = connection.execute(
+        """
+        select relnamespace::regnamespace::text, relname from pg_class
+        where
+            relnamespace in ('bi'::regnamespace, 'access'::regnamespace)
+            and relkind = 'p'
+            and relname = any(%s)
+        order by relname
+        """,
+        [list(names)],
+    ).fetchall()
+    return [sql.Identifier(str(schema), str(name)) for schema, name in rows]
+
+
+def _change(
+    connection: Connection,
+    locked: Sequence[sql.Composable],
+    change: Callable[[], object],
+    tries: int,
+) -> bool:
+    """Run a change in one transaction that has locked these tables; return whether it could.
+
+    All locks are waited for at once, no longer than LOCK_WAIT, as readers wait behind us. Then we
+    step back and try again. Before the last of several tries, whose transaction was in the way
+    at each try is disconnected.
+    """
+    in_the_way: set[tuple[int, str]] | None = None
+    for attempt in range(1, tries + 1):
+        if attempt == tries and in_the_way:
+            pids = [pid for pid, _ in in_the_way]
+            connection.execute(
+                "select pg_terminate_backend(pid, 5000) from unnest(%s) as pid", [pids]
+            )
         try:
             with connection.transaction():
-                connection.execute(f"set local lock_timeout = '{LOCK_WAIT}'".encode())
+                if locked:
+                    connection.execute(f"set local statement_timeout = '{LOCK_WAIT}'".encode())
+                    connection.execute(
+                        sql.SQL("lock table {} in access exclusive mode").format(
+                            sql.SQL(", ").join(locked)
+                        )
+                    )
+                    connection.execute("set local statement_timeout = 0")
                 change()
-        except LockNotAvailable:
-            time.sleep(min(0.05 * (attempt + 1), 2))
+        except QueryCanceled:
+            holders = _holders(connection)
+            in_the_way = holders if in_the_way is None else in_the_way & holders
+            time.sleep(min(0.05 * attempt, 2))
         else:
-            return
-    raise DistrictError(
-        "readers hold tables that are to be replaced", "publish again when long queries are done"
-    )
+            return True
+    return False
 
 
-def _drop_unused(connection: Connection, grace: str) -> None:
+def _holders(connection: Connection) -> set[tuple[int, str]]:
+    """Return which readers' transactions hold a table of ours: process and transaction."""
+    rows = connection.execute(
+        """
+        select distinct locks.pid, locks.virtualtransaction
+        from pg_locks as locks
+        inner join pg_class as classes
+            on locks.relation = classes.oid and classes.relnamespace = 'bi'::regnamespace
+        inner join pg_stat_activity as sessions on locks.pid = sessions.pid
+        inner join pg_roles as roles on sessions.usesysid = roles.oid
+        where
+            locks.granted
+            and locks.pid <> pg_backend_pid()
+            and locks.database = (select oid from pg_database where datname = current_database())
+            and not roles.rolsuper
+        """
+    ).fetchall()
+    return {(int(str(pid)), str(transaction)) for pid, transaction in rows}
+
+
+def _drop_unused(connection: Connection, grace: str, tries: int = 1) -> int:
     """Delete copies that nobody reads any more: replaced before `grace`, or left by a killed run.
 
-    What a reader still holds is left for the next publish.
+    Return how many are left, as a reader still holds them.
     """
     rows = connection.execute(
         """
@@ -380,20 +473,28 @@ def _drop_unused(connection: Connection, grace: str) -> None:
             select table_name, load_id from access.superseded
             where superseded_at > now() - %s::interval
         )
-        select relname from pg_class
+        select classes.relname, parents.relnamespace::regnamespace::text, parents.relname
+        from pg_class as classes
+        left join pg_inherits on classes.oid = inhrelid
+        left join pg_class as parents on inhparent = parents.oid
         where
-            relnamespace = 'bi_data'::regnamespace
-            and relkind in ('r', 'p')
-            and relname not in (select table_name || '_' || load_id from kept)
-        order by relkind desc
+            classes.relnamespace = 'bi_data'::regnamespace
+            and classes.relkind in ('r', 'p')
+            and classes.relname not in (select table_name || '_' || load_id from kept)
+        order by classes.relkind desc
         """,
         [grace],
     ).fetchall()
-    for (name,) in rows:
-        statement = sql.SQL("drop table if exists {}").format(sql.Identifier("bi_data", str(name)))
-        with suppress(LockNotAvailable), connection.transaction():
-            connection.execute(f"set local lock_timeout = '{LOCK_WAIT}'".encode())
-            connection.execute(statement)
+    left = 0
+    for name, schema, parent in rows:
+        table = sql.Identifier("bi_data", str(name))
+        locked: list[sql.Composable] = [table]
+        if parent:  # it is locked by what drops a partition
+            parent_name = sql.Identifier(str(schema), str(parent))
+            locked.insert(0, sql.SQL("only {}").format(parent_name))
+        drop = sql.SQL("drop table {}").format(table)
+        left += not _change(connection, locked, partial(connection.execute, drop), tries)
     connection.execute(
         "delete from access.superseded where superseded_at <= now() - %s::interval", [grace]
     )
+    return left

@@ -52,8 +52,9 @@ class ServedTable:
 
     @property
     def definition(self) -> str:
-        """A hash of all that the table in PostgreSQL is made of, but the rows."""
-        shape = (DEFINITION, self.indexes, self.students, self.description, self.columns)
+        """A hash of all that the table in PostgreSQL is made of, but the rows and the comments."""
+        columns = [(column.name, column.type, column.pii) for column in self.columns]
+        shape = (DEFINITION, self.indexes, self.students, columns)
         return hashlib.sha256(repr(shape).encode()).hexdigest()[:16]
 
     @property

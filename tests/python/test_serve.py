@@ -8,6 +8,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,10 @@ import psycopg
 import pyarrow as pa
 import pytest
 
+from python_jobs import run
 from python_jobs.errors import DistrictError
+from python_jobs.release import ReleaseRefused
+from python_jobs.serve import connect_by
 from python_jobs.serving import thrift
 from python_jobs.serving.access import GRANT_SCHEMA, grants_table, token, viewer_key
 from python_jobs.serving.disclosures import disclosures
@@ -466,6 +471,60 @@ def test_a_table_of_another_shape_takes_the_place_of_the_old(server: Server) -> 
     assert ask(server, "teacher", query) == "42703"
 
 
+def with_description(table: ServedTable, text: str) -> ServedTable:
+    columns = [replace(column, description=text) for column in table.columns]
+    return replace(table, description=text, columns=columns)
+
+
+def test_descriptions_become_comments_and_move_no_rows(server: Server) -> None:
+    def held() -> list[Any] | str:
+        table = "'bi.school_performance'::regclass"
+        return ask(
+            server, "teacher", f"select obj_description({table}), col_description({table}, 1)"
+        )
+
+    put(server, 3)
+    for text in ("What a row is.", "Said otherwise."):
+        described = [with_description(table, text) for table in tables(3)]
+        done = publish(server.as_publisher, described, Release(3), viewer_key=KEY)
+        assert done.copied == {}
+        assert held() == [(text, text)]
+    put(server, 3)
+    assert held() == [(None, None)]
+
+
+def test_an_idle_reader_keeps_no_table_from_its_new_shape(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others wait less than a second meanwhile; who is in the way to the end is disconnected."""
+    monkeypatch.setattr("python_jobs.serving.publish.LOCK_TRIES", 4)
+    put(server, 3)
+    waits = []
+    done = threading.Event()
+
+    def read() -> None:
+        with connect(server, "principal") as connection:
+            while not done.is_set():
+                started = time.perf_counter()
+                connection.execute("select gpa from bi.school_performance")
+                waits.append(time.perf_counter() - started)
+
+    other = threading.Thread(target=read)
+    with connect(server, "teacher") as idle:
+        idle.execute("set idle_in_transaction_session_timeout = 0")
+        idle.execute("begin")
+        idle.execute("select * from bi.school_performance")
+        other.start()
+        put(server, 3, more=True)
+        done.set()
+        other.join()
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            idle.execute("select 1")
+    assert len(waits) > 4
+    assert max(waits) < 1
+    put(server, 3)
+
+
 def test_a_transaction_keeps_its_release(server: Server) -> None:
     put(server, 4)
     with connect(server, "teacher") as connection:
@@ -553,6 +612,34 @@ def test_purge_leaves_no_replaced_rows(server: Server) -> None:
         assert connection.execute(query.encode()).fetchone() == (1,)
 
 
+def test_purge_says_when_replaced_rows_are_left(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def purge(release: int) -> None:
+        publish(
+            server.as_publisher,
+            tables(release),
+            Release(release),
+            viewer_key=KEY,
+            keep_replaced=False,
+        )
+
+    monkeypatch.setattr("python_jobs.serving.publish.LOCK_TRIES", 1)
+    purge(25)
+    with connect(server, "teacher") as reader:
+        reader.execute("begin")
+        reader.execute("select * from bi.student_gpa")
+        with pytest.raises(DistrictError, match="hold 1 replaced table"):
+            purge(26)
+        monkeypatch.setattr("python_jobs.serving.publish.LOCK_TRIES", 2)
+        purge(27)
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            reader.execute("select 1")
+    with server.as_administrator() as connection:
+        query = "select count(*) from pg_class where relname ~ '^student_gpa_[0-9]+$'"
+        assert connection.execute(query.encode()).fetchone() == (1,)
+
+
 def test_the_metastore_and_the_marts_are_closed_to_each_other(server: Server) -> None:
     for _ in range(2):  # the second time it gives the password anew
         with server.as_administrator("postgres") as connection:
@@ -589,6 +676,50 @@ def test_a_given_server_is_published_to_without_a_superuser(server: Server) -> N
             connection.execute("create temporary table mine as select 1")
     with as_dba() as connection:
         assert connection.execute(ALL).fetchall() == []
+
+
+@pytest.mark.parametrize("dsn", ["host=127.0.0.1 port=1 password=secret", "password='secret"])
+def test_a_wrong_dsn_is_not_repeated(dsn: str) -> None:
+    with pytest.raises(DistrictError, match="cannot be reached") as problem:
+        connect_by(dsn)
+    assert "secret" not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("release", "publish", "done", "said"),
+    [
+        (None, None, ["publish", "draw"], None),
+        (ReleaseRefused("a test failed", ""), None, [], "a test failed"),
+        (None, DistrictError("no server", ""), ["publish", "draw"], "no server"),
+    ],
+)
+def test_only_a_release_that_was_not_refused_is_published(
+    monkeypatch: pytest.MonkeyPatch,
+    release: Exception | None,
+    publish: Exception | None,
+    done: list[str],
+    said: str | None,
+) -> None:
+    calls: list[str] = []
+
+    def step(name: str, problem: Exception | None = None) -> Callable[..., list[Any]]:
+        def call(*_: object, **__: object) -> list[Any]:
+            calls.append(name)
+            if problem:
+                raise problem
+            return []
+
+        return call
+
+    steps = "land_synthetic", "build", "docs", "draw", "get_spark", "show", "show_published"
+    for name in steps:
+        monkeypatch.setattr(run, name, step(name))
+    monkeypatch.setattr(run, "release", step("release", release))
+    monkeypatch.setattr(run, "publish_if_configured", step("publish", publish))
+    with pytest.raises(DistrictError, match=said) if said else nullcontext():
+        run.command()
+    assert [call for call in calls if call in ("publish", "draw")] == done
+    assert calls[-1] == "show_published"
 
 
 def test_null_and_empty_text_differ_and_nul_is_dropped() -> None:
