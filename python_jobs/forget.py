@@ -41,6 +41,7 @@ from python_jobs.landing.quarantine import QUARANTINE
 from python_jobs.landing.raw import row_hash
 from python_jobs.release import point_views_again
 from python_jobs.reports.restricted import LOG as DISCLOSURES
+from python_jobs.serve import warn_of_served_rows
 from python_jobs.spark import PROJECT, get_spark, table_version, warehouse_dir
 
 REPORTS = PROJECT / "reports"
@@ -164,6 +165,7 @@ def forget(student_ids: list[str], reason: str) -> Path:
     with progress("Searching"):
         _search(traces - _still_there(spark), proof)
     path = proof.write()
+    warn_of_served_rows()
     if proof.files_found:
         raise DistrictError(
             f"{len(proof.files_found)} files still name a forgotten person: {path}",

@@ -20,7 +20,7 @@ from python_jobs.serving.metastore import DATABASE as METASTORE_DATABASE
 from python_jobs.serving.metastore import VARIABLES as METASTORE_VARIABLES
 from python_jobs.serving.metastore import make_database, make_tables
 from python_jobs.serving.publish import Connection, Published, publish
-from python_jobs.serving.server import Server, add_login, prepare_given_server
+from python_jobs.serving.server import Server, add_login, drop_login, prepare_given_server
 from python_jobs.serving.thrift import serve_thrift
 from python_jobs.spark import get_spark, warehouse_dir
 
@@ -34,7 +34,8 @@ Dsn = Annotated[
     str | None,
     typer.Option(
         envvar="DISTRICT_POSTGRES_DSN",
-        help="An existing server and database, as a role that may create roles.",
+        help="An existing server and database, as a role that may create roles; a list of "
+        "processes shows what is given here: give passwords by the variable, or by PGPASSFILE.",
     ),
 ]
 Folder = Annotated[
@@ -58,8 +59,12 @@ def postgres_command(
     folder: Folder = None,
     port: Port = PORT,
     listen: Annotated[
-        str, typer.Option(help="Addresses to listen on; beyond loopback only with TLS.")
-    ] = "127.0.0.1",
+        str | None,
+        typer.Option(
+            help="Addresses to listen on (default: as before, at first 127.0.0.1); "
+            "beyond loopback only with TLS."
+        ),
+    ] = None,
     purge: Annotated[
         bool, typer.Option(help="Delete replaced rows at once, as after: district forget.")
     ] = False,
@@ -75,6 +80,11 @@ def postgres_command(
         err.print("The server is stopped." if server.stop() else "No server was running.")
     elif status:
         show_status(connect_to(dsn, server))
+    elif show_disclosures and dsn:
+        raise DistrictError(
+            "the log is on the server that DISTRICT_POSTGRES_DSN or --dsn names",
+            "look there for lines with DISCLOSURE (select pg_current_logfile())",
+        )
     elif show_disclosures:
         files = sorted((server.folder / "log").glob("*.csv"))
         header = ["day", "login", "viewer", "table", "reads"]
@@ -87,32 +97,39 @@ def postgres_command(
         with progress("Starting PostgreSQL"):
             server.start()
         publish_release(None, server, purge=purge)
-        err.print(f"Serving on {listen}, port {port}, database district")
+        err.print(f"Serving on {server.addresses}, port {port}, database district")
 
 
 @app.command("login")
 def login_command(
     name: Annotated[str, typer.Argument(help="The login; access_grants says whom it sees.")],
-    group: Annotated[str, typer.Option(help=f"One of: {', '.join(GROUPS)}.")],
+    group: Annotated[str, typer.Option(help=f"One of: {', '.join(GROUPS)}.")] = "",
     shared: Annotated[
         bool, typer.Option("--shared", help="A BI account that names its viewers by tokens.")
     ] = False,
     connections: Annotated[int, typer.Option(help="At most so many at once.", min=1)] = 5,
+    drop: Annotated[bool, typer.Option("--drop", help="Delete it, its sessions too.")] = False,
     dsn: Dsn = None,
     folder: Folder = None,
     port: Port = PORT,
 ) -> None:
     """Make a login, or give it a new password (DISTRICT_LOGIN_PASSWORD, else one is made)."""
+    path = warehouse_dir() / "passwords" / name.replace("/", "_")
+    server = own_server(folder, port)
+    if drop:
+        with connect_by(dsn) if dsn else server.as_administrator() as connection:
+            drop_login(connection, name)
+        path.unlink(missing_ok=True)
+        err.print(f"Login {name} is deleted")
+        return
     if group not in GROUPS:
         raise DistrictError(f"there is no group {group}", f"choose one of: {', '.join(GROUPS)}")
     password = os.environ.get(PASSWORD) or secrets.token_urlsafe(24)
-    server = own_server(folder, port)
     with connect_by(dsn) if dsn else server.as_administrator() as connection:
         add_login(connection, name, f"bi_{group}", password, shared=shared, limit=connections)
     if os.environ.get(PASSWORD):
         err.print(f"Login {name} is in group {group}")
     else:
-        path = warehouse_dir() / "passwords" / name.replace("/", "_")
         write_secret(path, password)
         err.print(f"Login {name} is in group {group}; its password is in {path}")
 
@@ -174,7 +191,7 @@ def thrift_command(
     serve_thrift(port, listen)
 
 
-def own_server(folder: Path | None, port: int, listen: str = "127.0.0.1") -> Server:
+def own_server(folder: Path | None, port: int, listen: str | None = None) -> Server:
     """Return the server in a folder, by default the one beside the warehouse."""
     beside = warehouse_dir().with_name(f"{warehouse_dir().name}.postgres")
     return Server((folder or beside).absolute(), port, listen)
@@ -219,14 +236,28 @@ def publish_release(dsn: str | None, server: Server, *, purge: bool = False) -> 
     return done
 
 
-def publish_if_configured() -> None:
-    """Publish the current release when the environment names a server, or the own one runs."""
-    dsn = os.environ.get("DISTRICT_POSTGRES_DSN")
+def configured() -> tuple[str | None, Server]:
+    """Return the DSN and the own server that the environment names."""
     folder = os.environ.get("DISTRICT_POSTGRES_FOLDER")
     port = int(os.environ.get("DISTRICT_POSTGRES_PORT", PORT))
-    server = own_server(Path(folder) if folder else None, port)
+    return (
+        os.environ.get("DISTRICT_POSTGRES_DSN"),
+        own_server(Path(folder) if folder else None, port),
+    )
+
+
+def publish_if_configured() -> None:
+    """Publish the current release when the environment names a server, or the own one runs."""
+    dsn, server = configured()
     if (dsn or server.is_running) and current_release(get_spark()) is not None:
         publish_release(dsn, server)
+
+
+def warn_of_served_rows() -> None:
+    """Say how rows that are gone from the warehouse go from PostgreSQL, when there is a server."""
+    dsn, server = configured()
+    if dsn or server.is_made:
+        err.print("PostgreSQL still has their rows; delete them: district serve postgres --purge")
 
 
 def show_status(connection: Connection) -> None:

@@ -17,6 +17,7 @@ from psycopg import sql
 from python_jobs.errors import DistrictError
 from python_jobs.serving.access import write_secret
 from python_jobs.serving.publish import Connection
+from python_jobs.serving.server import METASTORE_CONNECTIONS
 
 DATABASE = "metastore"  # and its role, on the server of the warehouse's own
 DRIVER = "org.postgresql.Driver"
@@ -37,9 +38,10 @@ def make_database(connection: Connection, password: str) -> None:
         password.encode(), DATABASE.encode(), b"scram-sha-256"
     )
     exists = connection.execute("select from pg_roles where rolname = %s", [DATABASE]).fetchall()
-    statement = sql.SQL("{} role {} login nosuperuser connection limit 100 password {}").format(
+    statement = sql.SQL("{} role {} login nosuperuser connection limit {} password {}").format(
         sql.SQL("alter" if exists else "create"),
         sql.Identifier(DATABASE),
+        sql.Literal(METASTORE_CONNECTIONS),
         sql.Literal(secret.decode()),
     )
     connection.execute(statement)

@@ -12,7 +12,10 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
+from socket import getfqdn, gethostname
+from threading import Lock
 from typing import Any
 
 import psycopg
@@ -26,6 +29,9 @@ HERE = Path(__file__).parent
 DATABASE = "district"
 SYSTEM_USER = "postgres"  # PostgreSQL refuses to run as root
 MINIMUM_VERSION = 15
+READERS = 260  # connections of all readers together
+METASTORE_CONNECTIONS = 100
+RESERVED = 40  # left for the publisher and the administrator
 LONGEST_SOCKET = 100  # bytes; the operating system allows 107
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 INSTALL = "install PostgreSQL 15 or later (Debian: apt-get install postgresql), or give --dsn"
@@ -35,7 +41,7 @@ listen_addresses = '{listen}'
 port = {port}
 unix_socket_directories = '{folder}/socket'
 unix_socket_permissions = 0700
-max_connections = 260
+max_connections = {max_connections}
 password_encryption = 'scram-sha-256'
 ssl = on
 ssl_cert_file = '{folder}/server.crt'
@@ -45,7 +51,7 @@ ssl_min_protocol_version = 'TLSv1.2'
 # What one reader may take; publishing lifts the first.
 statement_timeout = '60s'
 idle_in_transaction_session_timeout = '5min'
-idle_session_timeout = '12h'
+idle_session_timeout = '1h'
 authentication_timeout = '20s'
 work_mem = '8MB'
 temp_file_limit = '1GB'
@@ -86,17 +92,43 @@ host {database} all 127.0.0.1/32 scram-sha-256
 host {database} all ::1/128 scram-sha-256
 hostssl {database} all all scram-sha-256
 """
+OPEN_RIGHTS = """
+    select kind || ' on database ' || current_database()
+    from unnest(array['connect', 'temporary', 'create']) as kind
+    where has_database_privilege('public', current_database(), kind)
+    union all
+    select kind || ' on schema public'
+    from unnest(array['usage', 'create']) as kind
+    where has_schema_privilege('public', 'public', kind)
+    union all
+    select 'usage on language ' || lanname
+    from pg_language
+    where lanname in ('plpgsql', 'sql') and has_language_privilege('public', oid, 'usage')
+    union all
+    select 'execute on function ' || oid::regprocedure
+    from pg_proc
+    where
+        pronamespace = 'pg_catalog'::regnamespace
+        and proname in (
+            'lo_creat', 'lo_create', 'lo_from_bytea', 'lo_open', 'lo_unlink', 'lo_put'
+        )
+        and has_function_privilege('public', oid, 'execute')
+"""
 GROUPS = ("bi_staff", "bi_analyst", "bi_teacher", "bi_guardian", "bi_shared")
+_LIFTING = Lock()
 ADMINISTRATORS = ("postgres", "bi_publisher")
 
 
 @dataclass(frozen=True)
 class Server:
-    """The server in a folder. listen: an address, or several with commas between."""
+    """The server in a folder.
+
+    listen: an address, or several with commas between; by default those that it has, else loopback.
+    """
 
     folder: Path
     port: int
-    listen: str = "127.0.0.1"
+    listen: str | None = None
 
     @cached_property
     def programs(self) -> Path:
@@ -105,6 +137,13 @@ class Server:
     @property
     def system_user(self) -> str:
         return SYSTEM_USER if os.geteuid() == 0 else getpass.getuser()
+
+    @cached_property
+    def addresses(self) -> str:
+        settings = self.folder / "data" / "postgresql.conf"
+        text = settings.read_text(encoding="utf-8") if settings.is_file() else ""
+        held = re.search(r"^listen_addresses = '(.*)'", text, re.MULTILINE)
+        return self.listen or (held[1] if held else LOOPBACK[0])
 
     @property
     def is_made(self) -> bool:
@@ -120,9 +159,10 @@ class Server:
         if not self.is_made:
             self._make()
         self._configure()
-        if self.is_running:
+        if self.is_running and not self._must_restart():
             self._run("pg_ctl", "reload")
         else:
+            self.stop()
             self._run("pg_ctl", "--wait", "--log", str(self.folder / "log" / "start.log"), "start")
         self._make_roles()
 
@@ -134,22 +174,46 @@ class Server:
         return True
 
     def as_publisher(self) -> Connection:
-        return self._connect(DATABASE, "bi_publisher")
+        """Return a connection that may publish, also when readers have all that are theirs."""
+        try:
+            return self._connect(DATABASE, "bi_publisher")
+        except DistrictError as problem:
+            if "too many connections for database" not in str(problem):
+                raise
+        with _LIFTING, self.as_administrator("postgres") as administrator:
+            administrator.autocommit = True
+            try:
+                self._limit_readers(administrator, -1)
+                return self._connect(DATABASE, "bi_publisher")
+            finally:
+                self._limit_readers(administrator, READERS)
+
+    @staticmethod
+    def _limit_readers(administrator: Connection, limit: int) -> None:
+        administrator.execute(f"alter database {DATABASE} connection limit {limit}".encode())
 
     def as_administrator(self, database: str = DATABASE) -> Connection:
         """Return a connection as the superuser; set-up and logins need it, nothing else."""
         return self._connect(database, "postgres")
 
-    def _connect(self, database: str, user: str) -> Connection:
+    def _connect(self, database: str, user: str, port: int | None = None) -> Connection:
+        socket_folder = str(self.folder / "socket")
         try:
             return psycopg.connect(
-                host=str(self.folder / "socket"), port=self.port, dbname=database, user=user
+                host=socket_folder, port=port or self.port, dbname=database, user=user
             )
         except psycopg.OperationalError as problem:
             raise DistrictError(
                 f"the PostgreSQL server in {self.folder} cannot be reached: {problem}",
                 "start it with: district serve postgres",
             ) from problem
+
+    def _must_restart(self) -> bool:
+        """Tell whether the written settings hold only after a restart."""
+        held = (self.folder / "data" / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        with self._connect("postgres", "postgres", port=int(held[3])) as connection:
+            query = "select from pg_file_settings where error is not null"
+            return bool(connection.execute(query.encode()).fetchall())
 
     def _make(self) -> None:
         socket = self.folder / "socket" / f".s.PGSQL.{self.port}"
@@ -175,24 +239,18 @@ class Server:
         )
 
     def _make_certificate(self) -> None:
-        """Make a key and a certificate signed by itself; the district's own may replace them."""
+        """Make a key and a certificate signed by itself; the district's own may replace them.
+
+        It names this machine and the addresses that the server listens on.
+        """
         if not shutil.which("openssl"):
             raise DistrictError("openssl is missing", "install it (apt-get install openssl)")
         key, certificate = self.folder / "server.key", self.folder / "server.crt"
         subprocess.run(
             [
-                *(
-                    "openssl",
-                    "req",
-                    "-new",
-                    "-x509",
-                    "-newkey",
-                    "rsa:3072",
-                    "-nodes",
-                    "-days",
-                    "825",
-                ),
-                *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+                *("openssl", "req", "-new", "-x509", "-newkey", "rsa:3072", "-nodes"),
+                *("-days", "825", "-subj", "/CN=district"),
+                *("-addext", f"subjectAltName={','.join(names_of_machine(self.addresses))}"),
                 *("-keyout", str(key), "-out", str(certificate)),
             ],
             check=True,
@@ -202,10 +260,15 @@ class Server:
 
     def _configure(self) -> None:
         data = self.folder / "data"
-        addresses = {address.strip() for address in self.listen.split(",")}
+        addresses = {address.strip() for address in self.addresses.split(",")}
         if not addresses <= set(LOOPBACK):
-            err.print(f"The server listens on {self.listen}: only with TLS beyond this machine.")
-        words = {"listen": self.listen, "port": self.port, "folder": self.folder}
+            err.print(f"The server listens on {self.addresses}: only with TLS beyond this machine.")
+        words = {
+            "listen": self.addresses,
+            "port": self.port,
+            "folder": self.folder,
+            "max_connections": READERS + METASTORE_CONNECTIONS + RESERVED,
+        }
         (data / "postgresql.conf").write_text(SETTINGS.format(**words))
         rules = HOST_RULES.format(administrators=",".join(ADMINISTRATORS), database=DATABASE)
         (data / "pg_hba.conf").write_text(rules)
@@ -222,6 +285,7 @@ class Server:
             ).fetchall()
             if not found:
                 connection.execute(f"create database {DATABASE} owner bi_owner".encode())
+            self._limit_readers(connection, READERS)
         with self.as_administrator() as connection:
             connection.autocommit = True
             prepare_database(connection)
@@ -251,12 +315,36 @@ class Server:
         return done
 
 
+def names_of_machine(addresses: str) -> list[str]:
+    """Return what a certificate names: this machine, and the addresses that are one machine's."""
+    names = {"DNS:localhost", f"DNS:{gethostname()}", f"DNS:{getfqdn()}"}
+    for address in map(str.strip, (*LOOPBACK, *addresses.split(","))):
+        try:
+            if not ip_address(address).is_unspecified:
+                names.add(f"IP:{address}")
+        except ValueError:
+            names |= set() if address == "*" else {f"DNS:{address}"}
+    return sorted(names)
+
+
 def prepare_given_server(connection: Connection) -> None:
     """Make roles on a server that is there already, and let the one who connects publish."""
     connection.autocommit = True
     connection.execute((HERE / "roles.sql").read_bytes())
     connection.execute("grant bi_owner to current_user")
     prepare_database(connection)
+    rights = open_rights(connection)
+    if rights:
+        err.print("Ask the administrator to revoke from public: " + "; ".join(rights))
+
+
+def open_rights(connection: Connection) -> list[str]:
+    """Return what database.sql takes from everybody and everybody still has.
+
+    PostgreSQL only warns when one who may not revokes.
+    """
+    rows = connection.execute(OPEN_RIGHTS.encode()).fetchall()
+    return [str(right) for (right,) in rows]
 
 
 def prepare_database(connection: Connection) -> None:
@@ -311,16 +399,63 @@ def install_programs() -> Path:
 def add_login(
     connection: Connection, name: str, group: str, password: str, *, shared: bool, limit: int
 ) -> None:
-    """Make a login of a group, or set its password anew; the password never leaves in plain."""
+    """Make a login of a group, or set its password anew; the password never leaves in plain.
+
+    Raises DistrictError when the name is not a reader's.
+    """
     secret = connection.pgconn.encrypt_password(
         password.encode(), name.encode(), b"scram-sha-256"
     ).decode()
     role = sql.Identifier(name)
-    exists = connection.execute("select from pg_roles where rolname = %s", [name]).fetchall()
-    verb = sql.SQL("alter" if exists else "create")
-    statement = sql.SQL("{} role {} login nosuperuser connection limit {} password {}")
+    verb = sql.SQL("alter" if _is_login(connection, name) else "create")
+    statement = sql.SQL("{} role {} login connection limit {} password {}")
     connection.execute(statement.format(verb, role, sql.Literal(limit), sql.Literal(secret)))
     for other in GROUPS:
         connection.execute(sql.SQL("revoke {} from {}").format(sql.Identifier(other), role))
     for chosen in [group, *(["bi_shared"] if shared else [])]:
         connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(chosen), role))
+
+
+def drop_login(connection: Connection, name: str) -> None:
+    """Delete a login and end its sessions. Raises DistrictError when there is none of this name."""
+    if not _is_login(connection, name):
+        raise DistrictError(f"there is no login {name}", "give it as it was made")
+    role = sql.Identifier(name)
+    connection.execute(sql.SQL("alter role {} nologin").format(role))
+    connection.commit()  # from here on nobody comes in
+    try:
+        with connection.transaction():
+            connection.execute(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = %s",
+                [name],
+            )
+    except psycopg.errors.InsufficientPrivilege:
+        err.print(f"not allowed to end the sessions of {name}: ask the administrator")
+    connection.execute(sql.SQL("drop role {}").format(role))
+
+
+def _is_login(connection: Connection, name: str) -> bool:
+    """Tell whether there is a reader of this name; raise DistrictError when it is somebody else."""
+    foreign = DistrictError(f"{name} is no reader of reports", "choose another name")
+    if name.startswith(("bi_", "pg_")) or name in (*ADMINISTRATORS, "metastore", "public", "none"):
+        raise foreign
+    found = connection.execute(
+        """
+        select
+            rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls,
+            array(
+                select groups.rolname::text
+                from pg_auth_members as members
+                inner join pg_roles as groups on members.roleid = groups.oid
+                where members.member = roles.oid
+            )
+        from pg_roles as roles where rolname = %s
+        """,
+        [name],
+    ).fetchone()
+    if not found:
+        return False
+    has_rights, member_of = found
+    if has_rights or not member_of or not set(map(str, member_of)) <= set(GROUPS):  # type: ignore[call-overload]
+        raise foreign
+    return True

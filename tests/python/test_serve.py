@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pytest
+from servers import is_open
 
 from python_jobs import run
 from python_jobs.errors import DistrictError
@@ -30,9 +31,14 @@ from python_jobs.serving.publish import Published, Release, _as_csv, publish
 from python_jobs.serving.server import (
     DATABASE,
     GROUPS,
+    READERS,
     Server,
     add_login,
+    drop_login,
     find_programs,
+    names_of_machine,
+    open_rights,
+    prepare_database,
     prepare_given_server,
 )
 from python_jobs.serving.tables import ServedTable, from_arrow, postgres_type
@@ -413,6 +419,81 @@ def test_connections_that_are_refused(server: Server) -> None:
         assert "too many connections" in refused(server, "portal")
 
 
+def test_readers_who_fill_their_connections_keep_the_publisher_out_of_none(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("python_jobs.serving.server.READERS", 2)
+    with server.as_administrator("postgres") as administrator:
+        administrator.autocommit = True
+        server._limit_readers(administrator, 2)
+        try:
+            with connect(server, "teacher"), connect(server, "principal"):
+                assert "too many connections for database" in refused(server, "district")
+                assert "student_gpa" in put(server, 30).copied
+                assert "too many connections for database" in refused(server, "district")
+        finally:
+            server._limit_readers(administrator, READERS)
+
+
+def test_a_new_address_is_listened_on_at_once_and_kept(server: Server) -> None:
+    assert not is_open(server.port, ELSEWHERE)
+    Server(server.folder, server.port, f"127.0.0.1,{ELSEWHERE}").start()
+    assert is_open(server.port, ELSEWHERE)
+    Server(server.folder, server.port).start()
+    assert is_open(server.port, ELSEWHERE)
+    Server(server.folder, server.port, "127.0.0.1").start()
+    assert not is_open(server.port, ELSEWHERE)
+
+
+def test_starting_again_disconnects_nobody(server: Server) -> None:
+    with connect(server, "teacher") as reader:
+        Server(server.folder, server.port).start()
+        assert reader.execute("select 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", socket.gethostname()])
+def test_the_certificate_names_the_machine(server: Server, host: str) -> None:
+    trust = {"sslmode": "verify-full", "sslrootcert": str(server.folder / "server.crt")}
+    with connect(server, "teacher", host=host, hostaddr="127.0.0.1", **trust) as connection:
+        assert connection.pgconn.ssl_in_use
+    with pytest.raises(psycopg.OperationalError, match="does not match host name"):
+        connect(server, "teacher", host="elsewhere.example", hostaddr="127.0.0.1", **trust)
+
+
+def test_a_certificate_names_addresses_of_one_machine_only() -> None:
+    names = names_of_machine("10.0.0.5, bi.district.example,0.0.0.0,*")
+    assert {"DNS:localhost", "IP:127.0.0.1", "IP:10.0.0.5", "DNS:bi.district.example"} <= set(names)
+    assert not {"IP:0.0.0.0", "DNS:*"} & set(names)
+
+
+@pytest.mark.parametrize(
+    "name", ["postgres", "bi_owner", "bi_publisher", "bi_staff", "metastore", "pg_monitor", "clerk"]
+)
+def test_no_other_role_becomes_a_login_or_is_dropped(server: Server, name: str) -> None:
+    with server.as_administrator() as connection:
+        connection.execute("create role clerk createdb")
+        with pytest.raises(DistrictError, match="no reader"):
+            add_login(connection, name, "bi_staff", PASSWORD, shared=False, limit=5)
+        with pytest.raises(DistrictError, match="no reader"):
+            drop_login(connection, name)
+        connection.rollback()
+
+
+def test_a_dropped_login_is_out_at_once(server: Server) -> None:
+    with server.as_administrator() as connection:
+        add_login(connection, "leaver", "bi_staff", PASSWORD, shared=False, limit=5)
+    with connect(server, "leaver") as session, server.as_administrator() as connection:
+        drop_login(connection, "leaver")
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("select 1")
+    assert "authentication failed" in refused(server, "leaver")
+    with (
+        server.as_administrator() as connection,
+        pytest.raises(DistrictError, match="there is no login"),
+    ):
+        drop_login(connection, "leaver")
+
+
 def test_beyond_loopback_only_with_tls(server: Server) -> None:
     """The driver cannot choose where it comes from; the first messages of the protocol can."""
     words = b"user\0teacher\0database\0" + DATABASE.encode() + b"\0\0"
@@ -653,7 +734,9 @@ def test_the_metastore_and_the_marts_are_closed_to_each_other(server: Server) ->
     )
 
 
-def test_a_given_server_is_published_to_without_a_superuser(server: Server) -> None:
+def test_a_given_server_is_published_to_without_a_superuser(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
     with server.as_administrator() as connection:
         connection.autocommit = True
         add_login(connection, "dba", "bi_staff", PASSWORD, shared=False, limit=10)
@@ -668,6 +751,16 @@ def test_a_given_server_is_published_to_without_a_superuser(server: Server) -> N
 
     with as_dba() as connection:
         prepare_given_server(connection)
+        assert "ask the administrator to revoke" in capsys.readouterr().err.lower()
+        assert "usage on language plpgsql" in open_rights(connection)
+        assert not [right for right in open_rights(connection) if "database" in right]
+        for _ in range(2):  # the second time it gives the password anew
+            add_login(connection, "newcomer", "bi_staff", PASSWORD, shared=False, limit=5)
+        drop_login(connection, "newcomer")
+    with server.as_administrator("given") as connection:
+        connection.autocommit = True
+        prepare_database(connection)
+        assert open_rights(connection) == []
     done = publish(as_dba, tables(), Release(1), viewer_key=KEY)
     assert done.copied["dim_student"] == len(STUDENTS)
     with connect(server, "teacher", host=socket_folder, dbname="given") as connection:
