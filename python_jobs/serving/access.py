@@ -105,6 +105,10 @@ GRANT_SCHEMA = pa.schema(
 
 def _grant(line: int, row: Row) -> dict[str, object]:
     place = f"seeds/access_grants.csv, line {line}"
+    if None in row or None in row.values():  # so csv says it
+        raise DistrictError(
+            f"{place}: not as many values as columns", f"give {', '.join(GRANT_SCHEMA.names)}"
+        )
     if row["scope"] not in SCOPES:
         raise DistrictError(f"{place}: no such scope", f"choose one of: {', '.join(SCOPES)}")
     if not row["login"].strip() or not row["scope_id"].strip():

@@ -23,7 +23,7 @@ from psycopg.errors import LockNotAvailable, QueryCanceled
 from pyarrow import csv
 
 from python_jobs.errors import DistrictError
-from python_jobs.serving.tables import NARROW, UNCOUNTED, WIDE, ServedTable
+from python_jobs.serving.tables import NARROW, WIDE, ServedTable
 
 Connection = psycopg.Connection[tuple[object, ...]]
 Connect = Callable[[], Connection]
@@ -211,9 +211,10 @@ class _Copy:
                 self._run(connection, "alter table {partition} add check (load_id = {load})")
             for index in self.table.indexes:
                 on = sql.SQL(", ").join(map(sql.Identifier, index))
-                self._run(connection, "create index on {partition} ({on})", on=on)
+                kind = sql.SQL("unique" if self.table.is_unique(index) else "")
+                self._run(connection, "create {kind} index on {partition} ({on})", kind=kind, on=on)
             # The planner's estimates are shown to all; they must not tell how many have what.
-            for column in [c.name for c in self.table.columns if c.pii in UNCOUNTED]:
+            for column in self.table.uncounted:
                 self._run(
                     connection,
                     "alter table {partition} alter column {column} set statistics 0",

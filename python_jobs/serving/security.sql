@@ -108,7 +108,10 @@ as $$
             select from access.districts
             where
                 load_id = (select access.served_load('districts'))
-                and district_id not in (select scope_id from access.scopes() where scope = 'district')
+                and not exists (
+                    select from access.scopes() as mine
+                    where mine.scope = 'district' and mine.scope_id = districts.district_id
+                )
         )
 $$;
 

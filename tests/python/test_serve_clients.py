@@ -6,13 +6,17 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psycopg
 import pyarrow as pa
 import pytest
 import yaml
+from psycopg.errors import InsufficientPrivilege
 from servers import free_port
 
 from python_jobs.release import CALL_LIST, EARLY_WARNING
@@ -20,7 +24,7 @@ from python_jobs.release_tables import PublishedTable, published_tables
 from python_jobs.serving.access import GRANT_SCHEMA
 from python_jobs.serving.clients import MEASURES, Place, relations, semantic_model, write_files
 from python_jobs.serving.publish import Connection, Release, publish
-from python_jobs.serving.server import Server, find_programs
+from python_jobs.serving.server import DATABASE, Server, add_login, find_programs
 from python_jobs.serving.tables import ServedTable, from_arrow
 from python_jobs.spark import PROJECT
 
@@ -34,6 +38,14 @@ ONE = {
     "date": pa.scalar(0, pa.date32()),
     "timestamp": pa.scalar(0, pa.timestamp("us", "UTC")),
 }
+PASSWORD = "a password of the tests"
+LOGINS = {  # group: login, scope, scope_id
+    "staff": ("principal", "district", "district"),
+    "teacher": ("teacher", "student", "year"),
+    "analyst": ("analyst", "district", "district"),
+    "guardian": ("guardian", "student", "year"),
+}
+FOR_GUARDIANS = ("my_children", "my_students_at_risk")  # read no table without students
 PLACE = Place("bi.district.example", 54320, "district", "board")
 
 
@@ -49,7 +61,12 @@ def one_row(table: PublishedTable) -> ServedTable:
             values[name] = pa.array([scalar.as_py()], scalar.type)
     if table.cells:
         values["suppression"] = pa.array([None], pa.string())
-    return from_arrow(table.name, pa.table(values), students=table.students)
+    marks = {
+        name: said.config.meta["pii"]
+        for name, said in table.node.columns.items()
+        if name in values and "pii" in said.config.meta
+    }
+    return from_arrow(table.name, pa.table(values), marks=marks, students=table.students)
 
 
 def served() -> list[ServedTable]:
@@ -58,19 +75,26 @@ def served() -> list[ServedTable]:
     columns = [c.name for c in warning.columns]
     levels = [f"{name}_before" for name in columns if name.endswith("_level")]
     calls = {name: pa.array(["year"]) for name in columns + levels}
-    nobody = {"student_id": ["none"], "scope": ["student"], "scope_id": ["none"]}
+    begin = date(2000, 1, 1)
+    grants = [(*grant, begin, None) for grant in LOGINS.values()]
+    filled = zip(GRANT_SCHEMA, zip(*grants, strict=True), strict=True)
+    held = pa.table({f.name: pa.array(list(column), f.type) for f, column in filled})
+    scopes = {
+        "student_id": ["year", "year"],
+        "scope": ["district", "student"],
+        "scope_id": ["district", "year"],
+    }
     return [
         *(one_row(table) for table in tables),
         from_arrow(CALL_LIST, pa.table(calls), students=True),
-        from_arrow("access_grants", GRANT_SCHEMA.empty_table(), schema="access"),
-        from_arrow("student_scopes", pa.table(nobody), schema="access"),
+        from_arrow("access_grants", held, schema="access"),
+        from_arrow("student_scopes", pa.table(scopes), schema="access"),
         from_arrow("districts", pa.table({"district_id": ["district"]}), schema="access"),
     ]
 
 
 @pytest.fixture(scope="module")
-def connection() -> Iterator[Connection]:
-    """Give the connection of an administrator, whom no policy binds."""
+def server() -> Iterator[Server]:
     if find_programs() is None:
         pytest.skip("PostgreSQL 15 or later is not on this machine")
     folder = Path(tempfile.mkdtemp(prefix="district-"))
@@ -80,18 +104,41 @@ def connection() -> Iterator[Connection]:
         server.start()
         publish(server.as_publisher, served(), Release(1), viewer_key=b"k" * 32)
         with server.as_administrator() as connection:
-            connection.autocommit = True
-            yield connection
+            for group, (login, *_) in LOGINS.items():
+                add_login(connection, login, f"bi_{group}", PASSWORD, shared=False, limit=5)
+        yield server
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def connection(server: Server) -> Iterator[Connection]:
+    """Give the connection of an administrator, whom no policy binds."""
+    with server.as_administrator() as connection:
+        connection.autocommit = True
+        yield connection
+
+
+@pytest.mark.parametrize("group", LOGINS)
 @pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
-def test_dashboard_queries_run(connection: Connection, path: Path) -> None:
+def test_dashboard_queries_give_each_group_what_it_may_see(
+    server: Server, connection: Connection, path: Path, group: str
+) -> None:
     query = path.read_text(encoding="utf-8")
     assert query.startswith("-- For ")
-    connection.execute(query.encode())
+    everything = connection.execute(query.encode()).fetchall()
+    login = psycopg.connect(
+        host="127.0.0.1",
+        port=server.port,
+        user=LOGINS[group][0],
+        password=PASSWORD,
+        dbname=DATABASE,
+    )
+    is_masked = group == "analyst" and "full_name" in query
+    is_closed = group == "guardian" and path.stem not in FOR_GUARDIANS
+    with login, pytest.raises(InsufficientPrivilege) if is_masked or is_closed else nullcontext():
+        assert login.execute(query.encode()).fetchall() == everything
 
 
 def test_measures_and_relations_run(connection: Connection) -> None:
