@@ -9,7 +9,7 @@ publish after GRACE, so that a transaction that began before still finds it.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -19,7 +19,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
-from psycopg.errors import LockNotAvailable, QueryCanceled
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable, QueryCanceled
 from pyarrow import csv
 
 from python_jobs.errors import DistrictError
@@ -418,9 +418,10 @@ def _change(
     for attempt in range(1, tries + 1):
         if attempt == tries and in_the_way:
             pids = [pid for pid, _ in in_the_way]
-            connection.execute(
-                "select pg_terminate_backend(pid, 5000) from unnest(%s) as pid", [pids]
-            )
+            with suppress(InsufficientPrivilege):  # on a given server
+                connection.execute(
+                    "select pg_terminate_backend(pid, 5000) from unnest(%s) as pid", [pids]
+                )
         try:
             with connection.transaction():
                 if locked:

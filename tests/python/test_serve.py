@@ -22,7 +22,7 @@ from servers import is_open
 from python_jobs import run
 from python_jobs.errors import DistrictError
 from python_jobs.release import ReleaseRefused
-from python_jobs.serve import connect_by
+from python_jobs.serve import connect_by, postgres_command, warn_of_served_rows
 from python_jobs.serving import thrift
 from python_jobs.serving.access import GRANT_SCHEMA, grants_table, token, viewer_key
 from python_jobs.serving.disclosures import disclosures
@@ -788,6 +788,24 @@ def test_a_wrong_dsn_is_not_repeated(dsn: str) -> None:
     with pytest.raises(DistrictError, match="cannot be reached") as problem:
         connect_by(dsn)
     assert "secret" not in str(problem.value)
+
+
+def test_the_log_of_a_given_server_is_not_that_of_the_own_one() -> None:
+    with pytest.raises(DistrictError, match="the log is on the server"):
+        postgres_command(dsn="host=127.0.0.1", show_disclosures=True)
+
+
+def test_forget_says_that_a_server_has_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DISTRICT_POSTGRES_DSN", raising=False)
+    monkeypatch.setenv("DISTRICT_POSTGRES_FOLDER", str(tmp_path))
+    warn_of_served_rows()
+    assert capsys.readouterr().err == ""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "PG_VERSION").write_text("15")  # made, though it does not run
+    warn_of_served_rows()
+    assert "serve postgres --purge" in capsys.readouterr().err.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,12 @@ def test_who_is_unknown_or_without_a_reason_is_not_forgotten(seed_warehouse: Spa
 
 
 def test_a_forgotten_student_is_nowhere_and_every_number_stays(
-    seed_warehouse: SparkSession, family: list[str]
+    seed_warehouse: SparkSession,
+    family: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("DISTRICT_POSTGRES_DSN", "a server that is not asked")
     spark = seed_warehouse
     record_build(spark)
     release("a test")
@@ -86,6 +90,7 @@ def test_a_forgotten_student_is_nowhere_and_every_number_stays(
         name: spark.table(name).count() for name in ("raw.users", "raw.grades", "core.fact_grade")
     }
     report = json.loads(forget(family, "request of the family").read_text())
+    assert "district serve postgres --purge" in capsys.readouterr().err.replace("\n", " ")
     assert report["reason"] == "request of the family"
     assert len(report["pseudonyms"]) > len(family)  # a guardian of nobody else goes too
     assert report["rows_changed"]["raw.users"] == len(report["pseudonyms"])
