@@ -404,12 +404,15 @@ def _served_as(connection: Connection, names: Sequence[str]) -> list[sql.Identif
 
 def _change(
     connection: Connection,
-    locked: Sequence[sql.Composable],
+    locked: Sequence[sql.Identifier],
     change: Callable[[], object],
     tries: int,
+    *,
+    partitions: bool = True,
 ) -> bool:
     """Run a change in one transaction that has locked these tables; return whether it could.
 
+    partitions: lock those of the tables too.
     All locks are waited for at once, no longer than LOCK_WAIT, as readers wait behind us. Then we
     step back and try again. Before the last of several tries, whose transaction was in the way
     at each try is disconnected.
@@ -426,15 +429,15 @@ def _change(
             with connection.transaction():
                 if locked:
                     connection.execute(f"set local statement_timeout = '{LOCK_WAIT}'".encode())
+                    name = sql.SQL("{}" if partitions else "only {}")
+                    names = sql.SQL(", ").join(name.format(table) for table in locked)
                     connection.execute(
-                        sql.SQL("lock table {} in access exclusive mode").format(
-                            sql.SQL(", ").join(locked)
-                        )
+                        sql.SQL("lock table {} in access exclusive mode").format(names)
                     )
                     connection.execute("set local statement_timeout = 0")
                 change()
         except QueryCanceled:
-            holders = _holders(connection)
+            holders = _holders(connection, locked)
             in_the_way = holders if in_the_way is None else in_the_way & holders
             time.sleep(min(0.05 * attempt, 2))
         else:
@@ -442,22 +445,22 @@ def _change(
     return False
 
 
-def _holders(connection: Connection) -> set[tuple[int, str]]:
-    """Return which readers' transactions hold a table of ours: process and transaction."""
+def _holders(connection: Connection, tables: Sequence[sql.Identifier]) -> set[tuple[int, str]]:
+    """Return which readers' transactions hold one of the tables: process and transaction."""
     rows = connection.execute(
         """
         select distinct locks.pid, locks.virtualtransaction
         from pg_locks as locks
-        inner join pg_class as classes
-            on locks.relation = classes.oid and classes.relnamespace = 'bi'::regnamespace
         inner join pg_stat_activity as sessions on locks.pid = sessions.pid
         inner join pg_roles as roles on sessions.usesysid = roles.oid
         where
             locks.granted
             and locks.pid <> pg_backend_pid()
             and locks.database = (select oid from pg_database where datname = current_database())
+            and locks.relation = any(%s::text[]::regclass[])
             and not roles.rolsuper
-        """
+        """,
+        [[table.as_string(connection) for table in tables]],
     ).fetchall()
     return {(int(str(pid)), str(transaction)) for pid, transaction in rows}
 
@@ -490,12 +493,10 @@ def _drop_unused(connection: Connection, grace: str, tries: int = 1) -> int:
     left = 0
     for name, schema, parent in rows:
         table = sql.Identifier("bi_data", str(name))
-        locked: list[sql.Composable] = [table]
-        if parent:  # it is locked by what drops a partition
-            parent_name = sql.Identifier(str(schema), str(parent))
-            locked.insert(0, sql.SQL("only {}").format(parent_name))
-        drop = sql.SQL("drop table {}").format(table)
-        left += not _change(connection, locked, partial(connection.execute, drop), tries)
+        # Dropping a partition locks its table, too.
+        locked = [sql.Identifier(str(schema), str(parent)), table] if parent else [table]
+        drop = partial(connection.execute, sql.SQL("drop table {}").format(table))
+        left += not _change(connection, locked, drop, tries, partitions=False)
     connection.execute(
         "delete from access.superseded where superseded_at <= now() - %s::interval", [grace]
     )

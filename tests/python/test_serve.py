@@ -603,7 +603,9 @@ def test_an_idle_reader_keeps_no_table_from_its_new_shape(
                 waits.append(time.perf_counter() - started)
 
     other = threading.Thread(target=read)
-    with connect(server, "teacher") as idle:
+    with connect(server, "teacher") as idle, connect(server, "teacher") as bystander:
+        bystander.execute("begin")
+        bystander.execute("select * from bi.student_gpa")
         idle.execute("set idle_in_transaction_session_timeout = 0")
         idle.execute("begin")
         idle.execute("select * from bi.school_performance")
@@ -613,6 +615,7 @@ def test_an_idle_reader_keeps_no_table_from_its_new_shape(
         other.join()
         with pytest.raises(psycopg.errors.AdminShutdown):
             idle.execute("select 1")
+        assert bystander.execute("select 1").fetchone() == (1,)
     assert len(waits) > 4
     assert max(waits) < 1
     put(server, 3)
