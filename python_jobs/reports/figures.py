@@ -19,12 +19,13 @@ from python_jobs.reports.texts import isolated, short
 
 Figure = dict[str, Any]
 
-# Okabe and Ito (2008), those that keep 3 : 1 on white and on black, and a grey.
+# Okabe and Ito (2008), those that keep 3 : 1 on white and on black, a grey and a purple.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
-PALETTE = (BLUE, ORANGE, GREEN, PINK, GREY)
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x")
-PATTERNS = ("", "/", ".", "\\", "-")
-ON_PALETTE = ("white", "black", "black", "black", "white")  # text of 4.5 : 1 on each
+PURPLE = "#9A50E0"  # the sixth, as far from the others as colour-blind readers need
+PALETTE = (BLUE, ORANGE, GREEN, PINK, GREY, PURPLE)
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
+PATTERNS = ("", "/", ".", "\\", "-", "+")
+ON_PALETTE = ("white", "black", "black", "black", "white", "white")  # text of 4.5 : 1 on each
 NARROW = 0.12  # of a bar: its text would not fit
 DOT = {"color": BLUE, "size": 9, "opacity": 0.75, "line": {"color": "white", "width": 1}}
 LABEL_LENGTH = 26
@@ -263,7 +264,7 @@ def donut(points: pd.DataFrame) -> Figure:
         "textinfo": "text",
         "textposition": "outside",
         "marker": {
-            "colors": [*PALETTE, "#444444"][: len(points)],
+            "colors": list(PALETTE[: len(points)]),
             "line": {"color": "white", "width": 1},
         },
         "hovertemplate": "%{label}: %{text}<extra></extra>",

@@ -148,6 +148,21 @@ def small_release(**changes: Any) -> Release:
     return replace(release, **changes)
 
 
+def two_districts() -> Release:
+    """Return the release with school s3 in a district of its own, of 7 students."""
+    release = small_release()
+    own = release.schools["entity_id"] == "s3"
+    schools = release.schools.assign(district_id=release.schools["district_id"].mask(own, "d2"))
+    added = pd.DataFrame([("d2", "Small District", "district", "d2")], columns=schools.columns)
+    cells = release.values[release.values["entity_id"] == "d1"].assign(entity_id="d2")
+    cells = cells.assign(student_count=7.0, value=cells["value"] / 2)
+    return replace(
+        release,
+        schools=pd.concat([schools, added], ignore_index=True),
+        values=pd.concat([release.values, cells], ignore_index=True),
+    )
+
+
 def all_hidden() -> Release:
     """Return a release of one school and one student: nothing of it may be shown."""
     release = small_release()

@@ -10,14 +10,24 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from chart_releases import HOSTILE, LONG, RIGHT_TO_LEFT, all_hidden, hide, no_data, small_release
+from chart_releases import (
+    HOSTILE,
+    LONG,
+    RIGHT_TO_LEFT,
+    SUBJECTS,
+    all_hidden,
+    hide,
+    no_data,
+    small_release,
+    two_districts,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from python_jobs.charts import write_readme, write_site
 from python_jobs.reports import figures, texts
-from python_jobs.reports.catalogue import CATALOGUE, charts
-from python_jobs.reports.data import Release
+from python_jobs.reports.catalogue import CATALOGUE, Chart, charts
+from python_jobs.reports.data import YEAR, Release, known_districts
 from python_jobs.reports.scorecard import KPIS, changes, scorecard
 from python_jobs.reports.site import csv_cell, data_block, pages, slug
 from python_jobs.reports.texts import Texts, change, number
@@ -40,6 +50,10 @@ SEEN_APART = 10  # distance in CIELAB; about 2.3 is just noticeable
 @pytest.fixture(scope="module")
 def release() -> Release:
     return small_release()
+
+
+def charts_of(release: Release, school: str | None = None) -> dict[str, Chart]:
+    return {chart.name: chart for chart in charts(View(release, Texts(), school))}
 
 
 def linear(color: str) -> np.ndarray:
@@ -107,6 +121,85 @@ def test_every_chart_is_a_figure_with_its_numbers_in_a_table(
         assert chart.title and chart.n and chart.source.startswith("pub."), chart.name
         for _, figure in chart.panels:
             go.Figure(figure)  # raises for what plotly does not know
+
+
+def test_two_districts_have_a_ring_each_and_their_own_lines() -> None:
+    release = two_districts()
+    drawn = charts_of(release)
+    assert [title for title, _ in drawn["grade_distribution_whole"].panels] == [
+        "Union District", "Small District",
+    ]  # fmt: skip
+    assert drawn["grade_distribution_whole"].title.startswith("Share of letter A: Union District")
+    assert drawn["school_performance"].n.startswith("100 + 7 students")
+    # The dotted line of a school is its own district's, half as high in the small one.
+    lines = [figure["data"][0]["y"] for _, figure in drawn["school_performance_over_terms"].panels]
+    assert len(lines) == 5
+    assert lines[2] == lines[4] == pytest.approx([one / 2 for one in lines[0]])
+    assert charts_of(release, "s3")["grade_distribution_whole"].panels
+
+
+def test_having_no_district_is_no_district() -> None:
+    schools = pd.DataFrame(
+        {"entity_id": ["s1", "d1", "unknown"], "grain": ["school", "district", "district"]}
+    )
+    assert known_districts(schools)["entity_id"].to_list() == ["s1", "d1"]
+    assert len(known_districts(schools[schools["entity_id"] != "d1"])) == 2
+
+
+def test_a_school_counts_its_own_changes_of_course_load(release: Release) -> None:
+    for school, count in ((None, 3), ("s1", 1)):
+        (_, figure), *_ = charts_of(release, school)["course_load_changes"].panels
+        assert len(figure["data"][0]["link"]["value"]) == 4 * count, school
+
+
+def test_n_is_that_of_the_whole() -> None:
+    release = small_release()
+    cells = release.values
+    cells.loc[cells["entity_id"] == "d1", "student_count"] = 250
+    cells.loc[cells["entity_id"] == "s1", "student_count"] = 70
+    results = (cells["kpi"] == "result_count") & (cells["term_id"] == "2026-Spring")
+    cells.loc[results & (cells["entity_id"] == "s1"), "value"] = 7000
+    cells.loc[results & (cells["entity_id"] == "d1"), "value"] = 25000
+    for school, students, graded in ((None, "250", "25,000"), ("s1", "70", "7,000")):
+        for name, chart in charts_of(release, school).items():
+            if name.startswith("grade_distribution"):
+                assert chart.n == f"{graded} results · Spring 2025-26", name
+            elif " students" in chart.n:
+                assert chart.n.startswith(f"{students} students · "), name
+
+
+def test_gaps_say_the_period_that_they_are_of(release: Release) -> None:
+    chart = charts_of(release)["subgroup_gaps"]
+    assert chart.n == "100 students · 2025-26"
+    assert set(chart.table["Period"]) == {"2025-26"}
+    terms = release.gaps.assign(term_id="2026-Spring")
+    chart = charts_of(small_release(gaps=terms))["subgroup_gaps"]
+    assert chart.n == "100 students · Spring 2025-26"
+    assert set(chart.table["Period"]) == {"Spring 2025-26"}
+
+
+def test_nothing_says_how_many_students_a_teacher_has(release: Release) -> None:
+    for name, chart in charts_of(release).items():
+        if "teacher" in name or name == "days_to_grade":
+            assert len(chart.table) == 8, name
+            assert "Students" not in chart.table.columns, name
+
+
+def test_many_types_of_contents_are_five(release: Release) -> None:
+    kinds = {f"type {n}": float(n) for n in range(1, 9)}
+    many = pd.DataFrame(
+        [(subject, 2026, YEAR, kind, count) for subject in SUBJECTS
+         for kind, count in kinds.items()],
+        columns=release.contents.columns,
+    )  # fmt: skip
+    chart = charts_of(small_release(contents=many))["content_analysis"]
+    (_, figure), *_ = chart.panels
+    names = [trace["name"] for trace in figure["data"]]
+    assert names == ["type 8", "type 7", "type 6", "type 5", "other types"]
+    assert [sum(trace["x"]) for trace in figure["data"]] == pytest.approx(
+        [4 * n / 36 for n in (8, 7, 6, 5, 10)], abs=1e-4
+    )
+    assert chart.n.startswith(f"{36 * len(SUBJECTS)} ")
 
 
 def test_names_reach_figures_as_texts(release: Release) -> None:
@@ -199,6 +292,45 @@ def test_hidden_letters_are_a_part_of_their_own(release: Release) -> None:
     own = chart.table[chart.table[""] == HOSTILE].set_index("KPI")["Value"]
     assert own["F"] == "F fewer than 10"
     assert own["hidden"].startswith("hidden ")
+
+
+def test_other_letters_are_not_hidden_ones() -> None:
+    cells = small_release().values
+    given = cells["kpi"].str.startswith("letter_rate_")
+    cells.loc[given, "value"] = 0.16
+    passed = cells[cells["kpi"] == "letter_rate_A"].assign(kpi="letter_rate_P", value=0.2)
+    cells = pd.concat([cells, passed], ignore_index=True)
+    release = small_release(values=cells)
+    for name in ("grade_distribution", "grade_distribution_whole"):
+        table = charts_of(release)[name].table
+        assert set(table.loc[table["KPI"] == "other letters", "Value"]) == {
+            "other letters 20.0\u00a0%"
+        }
+        assert "hidden" not in set(table["KPI"]), name
+    hide(cells, (cells["kpi"] == "letter_rate_P") & (cells["entity_id"] == "d1"))
+    chart = charts_of(release)["grade_distribution_whole"]
+    own = chart.table.set_index("KPI")["Value"]
+    assert own["other letters"] == "other letters fewer than 10"
+    assert own["hidden"] == "hidden 20.0\u00a0%"
+
+
+def test_a_bound_is_not_subtracted_as_if_it_were_exact() -> None:
+    release = small_release()
+    cells = release.values
+    shares = {"at_risk": 0.02, "warning": 0.2, "on_track": 0.78}
+    for level, share in shares.items():
+        cells.loc[cells["kpi"] == f"early_warning_rate_{level}", "value"] = share
+    hide(cells, cells["kpi"] == "early_warning_rate_at_risk", "at risk: less than 5 %")
+    on_track = cells["kpi"] == "early_warning_rate_on_track"
+    hide(cells, on_track & (cells["entity_id"] == "s1"))
+    table = charts_of(release)["student_early_warning"].table
+    assert "hidden" not in set(table["KPI"])
+    at_risk = cells["kpi"] == "early_warning_rate_at_risk"
+    hide(cells, at_risk & (cells["entity_id"] == "s1"))
+    table = charts_of(release)["student_early_warning"].table
+    assert table.loc[table["KPI"] == "hidden", ["", "Value"]].to_numpy().tolist() == [
+        [HOSTILE, "hidden 80.0\u00a0%"]
+    ]
 
 
 @pytest.mark.parametrize("make", [all_hidden, no_data])
