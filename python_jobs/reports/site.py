@@ -10,14 +10,17 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jinja2
 import pandas as pd
 import plotly
 
+from python_jobs.errors import DistrictError
 from python_jobs.reports import scorecard
 from python_jobs.reports.catalogue import Chart, charts
 from python_jobs.reports.data import Release
@@ -27,6 +30,7 @@ from python_jobs.reports.view import WHOLE, View
 
 HERE = Path(__file__).parent
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+STYLE = "site.css"
 INDEX = "index.html"
 ALL_CHARTS = "charts.html"
 QUALITY = "quality.html"
@@ -181,7 +185,7 @@ def data_block(value: object) -> str:
 def csv_cell(value: object) -> object:
     """Return a value that a spreadsheet shows and does not compute."""
     text = str(value)
-    if re.fullmatch(r"[-+]?[\d.,]+(\s?%)?", text):
+    if re.fullmatch(r"[-+]?[\d.,]+(\s?(%|pp))?", text):
         return text
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
@@ -189,22 +193,45 @@ def csv_cell(value: object) -> object:
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8-sig") as lines:
-        writer = csv.writer(lines)
+        writer = csv.writer(lines, quoting=csv.QUOTE_ALL)  # some spreadsheets part at semicolons
         writer.writerow([csv_cell(name) for name in frame.columns])
         writer.writerows([[csv_cell(one) for one in row] for row in frame.to_numpy()])
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """Give a place for a new site; at the end it takes that of the old one, of which nothing stays.
+
+    Raises DistrictError where `folder` holds something else.
+    """
+    if folder.exists() and not (folder / STYLE).is_file():
+        raise DistrictError(f"{folder} is no site of ours", "choose another folder: --output")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".site-", dir=folder.parent) as temporary:
+        new, old = Path(temporary, "new"), Path(temporary, "old")
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
 
 
 class Site:
     """Writes pages with what they share: plotly, one style sheet, one script."""
 
     def __init__(
-        self, folder: Path, release: Release, *, has_quality: bool, docs: Path | None
+        self,
+        folder: Path,
+        release: Release,
+        *,
+        has_quality: bool,
+        has_models: bool,
+        docs: Path | None,
     ) -> None:
         self.folder = folder
         self.release = release
         self.has_quality = has_quality
         self.has_docs = docs is not None
-        self.has_models = (folder.parent.parent / MODELS).is_file()
+        self.has_models = has_models
         self.environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -215,7 +242,7 @@ class Site:
         self.environment.filters["data_block"] = data_block
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PLOTLY, folder / "plotly.min.js")
-        for name in ("site.css", "site.js"):
+        for name in (STYLE, "site.js"):
             shutil.copyfile(HERE / "static" / name, folder / name)
         if docs is not None:
             shutil.copyfile(docs, folder / LINEAGE)

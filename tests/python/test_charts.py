@@ -1,7 +1,10 @@
 """Charts and pages from frames: what is shown, what is hidden, and that names stay texts."""
 
 import csv
+import html
 import json
+import os
+import pwd
 import re
 from itertools import combinations
 from pathlib import Path
@@ -24,12 +27,24 @@ from chart_releases import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from python_jobs.charts import write_readme, write_site
+from python_jobs.charts import command, print_site, write_readme, write_site
+from python_jobs.errors import DistrictError
 from python_jobs.reports import figures, texts
 from python_jobs.reports.catalogue import CATALOGUE, Chart, charts
 from python_jobs.reports.data import YEAR, Release, known_districts
+from python_jobs.reports.restricted import user, write_private
 from python_jobs.reports.scorecard import KPIS, changes, scorecard
-from python_jobs.reports.site import csv_cell, data_block, pages, slug
+from python_jobs.reports.site import (
+    ALL_CHARTS,
+    LINEAGE,
+    Page,
+    csv_cell,
+    data_block,
+    pages,
+    school_page,
+    slug,
+    write_csv,
+)
 from python_jobs.reports.texts import Texts, change, number
 from python_jobs.reports.view import View, wilson
 
@@ -364,7 +379,9 @@ def test_a_spreadsheet_computes_nothing(text: str) -> None:
     assert csv_cell(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["-2.5", "+3\u00a0%", "1,234", "Fall 2025", "", "93.1\u00a0%"])
+@pytest.mark.parametrize(
+    "text", ["-2.5", "+3\u00a0%", "1,234", "Fall 2025", "", "93.1\u00a0%", "+4.0\u00a0pp"]
+)
 def test_numbers_and_words_stay_as_they_are(text: str) -> None:
     assert csv_cell(text) == text
 
@@ -386,6 +403,95 @@ def test_files_hold_names_as_texts(release: Release, tmp_path: Path) -> None:
     )
     for page in (tmp_path / "site").glob("*.html"):
         assert "onerror=alert(2)>" not in page.read_text(), page.name
+
+
+def test_cells_with_semicolons_are_quoted(tmp_path: Path) -> None:
+    write_csv(pd.DataFrame({"a;b": ["c; d", "+4.0\u00a0pp"]}), tmp_path / "one.csv")
+    text = (tmp_path / "one.csv").read_text(encoding="utf-8-sig")
+    assert text.splitlines() == ['"a;b"', '"c; d"', '"+4.0\u00a0pp"']
+
+
+def test_nothing_of_an_earlier_district_stays(release: Release, tmp_path: Path) -> None:
+    write_site(release, tmp_path)
+    old = {"chronic_absence.png", "chronic_absence.pdf", "booklet.pdf", "booklet-school-s1.pdf"}
+    for name in (*old, "our_logo.png"):
+        (tmp_path / name).touch()
+    assert (tmp_path / "site" / school_page("s1")).is_file()
+    write_site(no_data(), tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"site", "README.md", "our_logo.png"}
+    assert not [path for path in (tmp_path / "site").rglob("*") if "s1" in path.name]
+    assert "Union District" not in html.unescape((tmp_path / "site" / "charts.html").read_text())
+
+
+def test_a_folder_that_is_no_site_is_left_alone(release: Release, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "thesis.txt").touch()
+    with pytest.raises(DistrictError, match="no site of ours"):
+        write_site(release, tmp_path)
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("options", [{"school": "s1"}, {"reason": "calls"}])
+def test_what_is_of_the_call_list_draws_no_site(options: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(DistrictError, match="are of the call list"):
+        command(output=tmp_path, **options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["site", "site/lists", "elsewhere/../site"])
+def test_no_call_list_stands_in_the_site(place: str, tmp_path: Path) -> None:
+    with pytest.raises(DistrictError, match="cannot stand in the site"):
+        command(output=tmp_path, restricted=tmp_path / place, school="s1", reason="calls")
+
+
+def test_who_asks_for_names_is_the_user_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody-else")
+    assert user() == pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_a_call_list_that_all_could_read_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "list.html"
+    path.write_text("older and longer than the new one")
+    path.chmod(0o644)
+    write_private(path, "ñames")
+    assert path.read_text() == "ñames"
+    assert path.stat().st_mode & 0o777 == 0o600
+    (tmp_path / "link.html").symlink_to(path)
+    with pytest.raises(OSError):
+        write_private(tmp_path / "link.html", "elsewhere")
+
+
+def test_every_page_lets_no_other_script_run(release: Release, tmp_path: Path) -> None:
+    write_site(release, tmp_path, [])
+    found = [one for one in (tmp_path / "site").glob("*.html") if one.name != LINEAGE]
+    assert len(found) > 50
+    for path in found:
+        head = path.read_text().split("<title>")[0]
+        policy = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', head)
+        assert len(policy) == 1, path.name
+        rules = dict(rule.strip().split(" ", 1) for rule in policy[0].split(";"))
+        assert rules["default-src"] == "'none'", path.name
+        assert rules["script-src"] == "'self' file:", path.name
+
+
+@pytest.mark.parametrize("text", ["", "#!/bin/sh\nexit 1\n", None])
+def test_a_browser_that_does_not_start_is_one_line(
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str | None,
+) -> None:
+    chosen = tmp_path / "browser"
+    if text is not None:
+        chosen.write_text(text)
+        chosen.chmod(0o755)
+    monkeypatch.setenv("BROWSER_PATH", str(chosen))
+    assert print_site(release, tmp_path, [Page(ALL_CHARTS, "Charts")]) == []
+    said = " ".join(capsys.readouterr().err.split())
+    assert "The site is made" in said and "install Chromium" in said
 
 
 def test_pages_of_two_ids_have_two_names() -> None:

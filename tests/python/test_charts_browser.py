@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from chart_releases import SCHOOLS, all_hidden, small_release
+from chart_releases import HOSTILE, SCHOOLS, all_hidden, small_release
 from playwright.sync_api import Browser, Page, sync_playwright
 from pypdf import PdfReader
 
 from python_jobs import charts
-from python_jobs.reports import prints
+from python_jobs.reports import prints, restricted
 from python_jobs.reports.catalogue import CATALOGUE
 from python_jobs.reports.data import YEAR, Release
 from python_jobs.reports.prints import find_chromium
@@ -285,6 +285,36 @@ def data_url(path: Path) -> str:
     from base64 import b64encode
 
     return f"data:image/png;base64,{b64encode(path.read_bytes()).decode()}"
+
+
+def call_list() -> str:
+    """Return a call list of sixty students, of whom one has a name that is markup."""
+    one = {
+        "full_name": HOSTILE, "student_id": "u1", "grade_level": "09", "overall_level": "at_risk",
+        "attendance_level": "at_risk", "behaviour_level": "on_track", "course_level": "not_known",
+        "got_worse": True, "attendance_rate": 0.8, "incident_count": 1, "severe_incident_count": 0,
+        "math_mean_percent": None, "english_mean_percent": 61.0, "unweighted_gpa": 1.5,
+        "failure_count": 2,
+    }  # fmt: skip
+    others = [one | {"full_name": None, "student_id": f"u{n}"} for n in range(2, 61)]
+    return restricted.page(
+        school=HOSTILE, students=[one, *others], reason=HOSTILE, who="clerk", when="today",
+        release_id=2,
+    )  # fmt: skip
+
+
+def test_each_page_of_a_call_list_is_marked_and_names_are_texts(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "list.html"
+    restricted.write_private(path, call_list())
+    page.goto(path.as_uri())
+    assert page.locator("h2").first.inner_text() == HOSTILE
+    assert page.locator("tbody td").first.inner_text() == HOSTILE
+    assert page.locator("script, img").count() == 0
+    assert "1.50" in page.locator("article").first.inner_text()
+    page.pdf(path=tmp_path / "list.pdf", format="Letter")
+    sheets = [sheet.extract_text() for sheet in PdfReader(tmp_path / "list.pdf").pages]
+    assert len(sheets) > 60
+    assert all("RESTRICTED" in sheet and "clerk" in sheet for sheet in sheets)
 
 
 def test_without_chromium_one_line_says_how_to_get_pictures(

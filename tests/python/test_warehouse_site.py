@@ -128,6 +128,16 @@ def test_a_call_list_needs_a_reason_and_is_logged(
     assert path.stat().st_mode & 0o077 == 0
     assert "RESTRICTED" in text and "calls &lt;b&gt;home&lt;/b&gt;" in text
     assert all(f"<td>{student}</td>" in text for student in warned.students)
+    assert text.count("<dt>GPA of the year</dt>") == len(warned.students)
+    failed = warehouse.sql(
+        f"""
+        select count(distinct course_id) as count from pub.course_failures
+        where student_id = '{warned.students[0]}'
+            and school_year = (select max(school_year) from pub.student_early_warning)
+        """
+    ).collect()[0]["count"]
+    article = text.split(f"<dd>{warned.students[0]}</dd>")[1].split("</article>")[0]
+    assert f"<dt>Courses failed this year</dt><dd>{failed}</dd>" in article
     entry = warehouse.table(LOG).collect()
     assert [row.reason for row in entry] == ["calls <b>home</b>"]
     assert set(entry[0].student_ids) == set(warned.students)
