@@ -28,6 +28,7 @@ PATTERNS = ("", "/", ".", "\\", "-", "+")
 ON_PALETTE = ("white", "black", "black", "black", "white", "white")  # text of 4.5 : 1 on each
 NARROW = 0.12  # of a bar: its text would not fit
 DOT = {"color": BLUE, "size": 9, "opacity": 0.75, "line": {"color": "white", "width": 1}}
+HALO = {"color": "white", "thickness": 5, "width": 7}  # of an interval
 LABEL_LENGTH = 26
 ROW = 36  # pixels of a bar
 LEGEND = 18  # pixels that each name of the legend may need
@@ -85,12 +86,25 @@ def bars(points: pd.DataFrame, *, unit: str) -> Figure:
                     "fgcolor": "white",
                 },
             },
-            "error_x": _interval(part) if part["low"].notna().any() else None,
+            "error_x": _interval(part) | HALO if part["low"].notna().any() else None,
             "customdata": [label(text, 60) for text in part["text"]],
             "hovertemplate": "%{y}: %{customdata}<extra></extra>",
         }
         for color, part in ((BLUE, named[~named["is_whole"]]), (GREY, named[named["is_whole"]]))
     ]
+    if points["low"].notna().any():
+        # Over the bars and their white halo, so that they are seen on grey too.
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "y": names,
+                "x": _numbers(points["position"]),
+                "error_x": _interval(points),
+                "marker": {"size": 0.1, "color": GREY},
+                "hoverinfo": "skip",
+            }
+        )
     ends = points["high"].fillna(points["position"]).fillna(0).astype(float)
     traces.append(
         {

@@ -137,9 +137,10 @@ def _kpi(view: View, kpi: str, shown: list[Chart]) -> Page:
         for name in ("definition", "formula", "how_to_read", "decision", "source")
         if words[name]
     ]
+    found = explorer(view, kpi)
     blocks: list[Block] = [
         {"kind": "meaning", "pairs": meaning},
-        _filtered(explorer(view, kpi), texts("explore"), texts),
+        *([_filtered(found, texts("explore"), texts)] if found.rows else []),
         *[chart_block(one, view) for one in shown],
     ]
     return Page(kpi_page(kpi), view.name(kpi), blocks)

@@ -8,6 +8,7 @@ import pwd
 import re
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ from python_jobs.reports import figures, texts
 from python_jobs.reports.catalogue import CATALOGUE, Chart, charts
 from python_jobs.reports.data import YEAR, Release, known_districts
 from python_jobs.reports.restricted import user, write_private
-from python_jobs.reports.scorecard import KPIS, changes, scorecard
+from python_jobs.reports.scorecard import changes, scorecard
 from python_jobs.reports.site import (
     ALL_CHARTS,
     LINEAGE,
@@ -47,6 +48,7 @@ from python_jobs.reports.site import (
 )
 from python_jobs.reports.texts import Texts, change, number
 from python_jobs.reports.view import View, wilson
+from python_jobs.seeds import read_seed
 
 PROJECT = Path(__file__).resolve().parents[2]
 CSS = (PROJECT / "python_jobs" / "reports" / "static" / "site.css").read_text()
@@ -433,7 +435,7 @@ def test_a_folder_that_is_no_site_is_left_alone(release: Release, tmp_path: Path
 
 
 @pytest.mark.parametrize("options", [{"school": "s1"}, {"reason": "calls"}])
-def test_what_is_of_the_call_list_draws_no_site(options: dict[str, str], tmp_path: Path) -> None:
+def test_what_is_of_the_call_list_draws_no_site(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(DistrictError, match="are of the call list"):
         command(output=tmp_path, **options)
     assert not list(tmp_path.iterdir())
@@ -521,6 +523,56 @@ def test_changes_since_the_last_release_are_counted(release: Release) -> None:
     )
 
 
+def test_numbers_that_appear_and_vanish_are_changes(release: Release) -> None:
+    before = release.values.copy()
+    one = (
+        before["kpi"].eq("avg_grade_percent") & before["term_id"].eq("2026-Spring")
+        & before["subgroup_type"].eq("all")
+    )  # fmt: skip
+    hide(before, one & before["entity_id"].eq("s1"))
+    gone = one & before["entity_id"].eq("s2")
+    now = release.values.copy()
+    hide(now, gone)
+    view = View(small_release(values=now, before=before), Texts())
+    sentence, moved = changes(view)
+    assert sentence.startswith("0 published numbers")
+    assert sentence.endswith("1 are shown that were not, 1 are no longer shown.")
+    assert moved.empty
+    fewer = before[~gone & ~one]
+    sentence, _ = changes(View(small_release(before=fewer), Texts()))
+    assert "; 4 are shown that were not, 0 are" in sentence
+    hide(before, gone, "share: more than 95 %")
+    sentence, _ = changes(View(small_release(values=release.values, before=before), Texts()))
+    assert sentence.startswith("1 published numbers")
+
+
+def test_a_kpi_of_no_school_has_nothing_to_choose(release: Release) -> None:
+    cells = release.values
+    few = cells[cells["kpi"].ne("section_count") | cells["grain"].eq("teacher")]
+    found = {page.path: page for page in pages(small_release(values=few))}
+    kinds = {
+        kpi: [block["kind"] for block in found[f"kpi-{kpi}.html"].blocks]
+        for kpi in ("section_count", "content_count")
+    }
+    assert "filtered" not in kinds["section_count"]
+    assert "filtered" in kinds["content_count"]
+
+
+def test_groups_say_that_a_year_ago_is_not_theirs(release: Release) -> None:
+    card = scorecard(View(release, Texts()), "school", ["s1"])
+    texts_of = {row[2]: {one[7] for one in card.rows if one[2] == row[2]} for row in card.rows}
+    assert texts_of[1] == {"for all students only"}
+    assert "for all students only" not in texts_of[0]
+
+
+def test_intervals_are_seen_on_grey_bars(release: Release) -> None:
+    (_, figure), *_ = charts_of(release)["chronic_absence"].panels
+    *bars, whiskers, names = figure["data"]
+    assert {bar["error_x"]["color"] for bar in bars} == {"white"}
+    assert contrast(whiskers["error_x"]["color"], "#ffffff") > 3
+    assert len(whiskers["error_x"]["array"]) == len(names["text"]) == 4
+
+
 def test_the_scorecard_says_what_is_better(release: Release) -> None:
     card = scorecard(View(release, Texts()), "school", ["d1"])
     rows = {row[0][0]: row for row in card.chosen_rows()}
@@ -557,7 +609,7 @@ def test_spanish_has_every_text_of_the_start_page(
     changes(spanish)
     assert len(asked) > 15
     assert not {key for key in asked if "es" not in catalogue[key]}
-    assert all("es" in catalogue[f"kpi_{kpi}"] for kpi in KPIS)
+    assert all("es" in catalogue[f"kpi_{row['kpi']}"] for row in read_seed("kpi_definitions"))
 
 
 def test_every_text_has_its_language_and_its_places() -> None:
