@@ -37,6 +37,9 @@ HOW_TO_GET = (
 )
 
 
+NOT_STARTED = (OSError, TimeoutError, BrowserDepsError, BrowserFailedError, ChromeNotFoundError)
+
+
 class ChromiumFailed(DistrictError):
     """Chromium is there but does not start, or does not open a page."""
 
@@ -90,8 +93,8 @@ async def _started(chromium: str) -> AsyncIterator[Browser]:
     browser = Browser(path=chromium)
     try:
         await asyncio.wait_for(browser.open(), PATIENCE)
-    except (OSError, TimeoutError, BrowserDepsError, BrowserFailedError, ChromeNotFoundError) as e:
-        raise ChromiumFailed("Chromium did not start", HOW_TO_GET) from e
+    except NOT_STARTED as problem:
+        raise ChromiumFailed("Chromium did not start", HOW_TO_GET) from problem
     try:
         yield browser
     finally:

@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from python_jobs.errors import DistrictError
-from python_jobs.reports.site import HERE, school_page
+from python_jobs.reports.site import environment, school_page
 
 LOG = "quality.disclosures"
 LOG_COLUMNS = {
@@ -70,12 +69,7 @@ def user() -> str:
 
 def page(**words: Any) -> str:
     """Return the list, and a page of each student. words: those of templates/restricted.html."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("restricted.html").render(levels=LEVELS, **words)
+    return environment().get_template("restricted.html").render(levels=LEVELS, **words)
 
 
 def write_private(path: Path, text: str) -> None:

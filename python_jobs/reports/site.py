@@ -216,6 +216,27 @@ def replaced(folder: Path) -> Iterator[Path]:
         new.rename(folder)
 
 
+def environment() -> jinja2.Environment:
+    """Return what fills the templates: it escapes names, and a word that is missing is an error."""
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    found.filters["data_block"] = data_block
+    return found
+
+
+def write_shared(folder: Path) -> None:
+    """Write what the pages of a folder share: plotly, one style sheet, one script."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PLOTLY, folder / "plotly.min.js")
+    for name in (STYLE, "site.js"):
+        shutil.copyfile(HERE / "static" / name, folder / name)
+
+
 class Site:
     """Writes pages with what they share: plotly, one style sheet, one script."""
 
@@ -233,18 +254,8 @@ class Site:
         self.has_quality = has_quality
         self.has_docs = docs is not None
         self.has_models = has_models
-        self.environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        self.environment.filters["data_block"] = data_block
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PLOTLY, folder / "plotly.min.js")
-        for name in (STYLE, "site.js"):
-            shutil.copyfile(HERE / "static" / name, folder / name)
+        self.environment = environment()
+        write_shared(folder)
         if docs is not None:
             shutil.copyfile(docs, folder / LINEAGE)
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from chart_releases import HOSTILE, SCHOOLS, all_hidden, small_release
@@ -13,6 +15,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from pypdf import PdfReader
 
 from python_jobs import charts
+from python_jobs.early_warning.figures import styled
+from python_jobs.early_warning.reports import write_pictures
 from python_jobs.reports import prints, restricted
 from python_jobs.reports.catalogue import CATALOGUE
 from python_jobs.reports.data import YEAR, Release
@@ -102,19 +106,23 @@ def test_every_page_opens_from_disk_whole_and_silent(site: Path, page: Page, wid
                 assert not page.evaluate(CUT_TEXTS), path.name
 
 
+def serious(page: Page) -> list[tuple[str, str]]:
+    """Return what axe calls serious on a page: the rule, and the element."""
+    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False})
+    return [
+        (one["id"], one["nodes"][0]["html"][:200])
+        for one in found.response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_axe_finds_nothing_serious(site: Path, page: Page, name: str) -> None:
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         page.goto((site / name).as_uri())
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
-        found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False})
-        serious = [
-            (one["id"], one["nodes"][0]["html"][:200])
-            for one in found.response["violations"]
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert not serious, theme
+        assert not serious(page), theme
 
 
 def shown_rows(page: Page, name: str) -> list[list[str]]:
@@ -315,6 +323,41 @@ def test_each_page_of_a_call_list_is_marked_and_names_are_texts(page: Page, tmp_
     sheets = [sheet.extract_text() for sheet in PdfReader(tmp_path / "list.pdf").pages]
     assert len(sheets) > 60
     assert all("RESTRICTED" in sheet and "clerk" in sheet for sheet in sheets)
+
+
+def ml_figures() -> dict[str, go.Figure]:
+    """Return a picture of each kind that has its own table: bars, fields, boxes, a long line."""
+    bars = go.Figure(go.Bar(x=["precision", HOSTILE], y=[0.5, 0.25], name="<b>Tree</b>"))
+    fields = go.Figure(go.Heatmap(x=["a", "b"], y=["c"], z=[[0.1, 0.2]], text=[["1<br>x", "2"]]))
+    line = go.Figure(go.Scatter(x=np.arange(500), y=np.arange(500), mode="lines", name="AUC 0.9"))
+    boxes = go.Figure().add_annotation(
+        x=0, y=0, text="<b>GPA<br>≤ 2?</b>", bgcolor="white", bordercolor="#0072B2"
+    )
+    named = {"bars": bars, "fields": fields, "line": line, "boxes": boxes}
+    return {name: styled(figure, f"Title of {name}", "A note.") for name, figure in named.items()}
+
+
+def test_the_page_of_the_models_is_one_of_ours(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("BROWSER_PATH", raising=False)
+    write_pictures(tmp_path, ml_figures())
+    assert "install Chromium" in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.glob("*.png"))
+    assert "script-src 'self' file:;" in (tmp_path / "index.html").read_text()
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.goto((tmp_path / "index.html").as_uri())
+        draw_all(page)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+        assert not serious(page), theme
+    assert page.locator("h2").all_inner_texts() == [f"Title of {name}" for name in ml_figures()]
+    assert shown_rows(page, "bars")[0] == ["Tree", "precision", "0.500"]
+    assert shown_rows(page, "fields") == [["", "c", "a", "1 x"], ["", "c", "b", "2"]]
+    assert shown_rows(page, "line") == [["AUC 0.9"]]
+    assert shown_rows(page, "boxes") == [["GPA ≤ 2?"]]
+    assert "A note." in str(page.locator("#bars .plot").get_attribute("aria-label"))
 
 
 def test_without_chromium_one_line_says_how_to_get_pictures(
