@@ -1,5 +1,6 @@
 """The site in a real Chromium, opened from disk: what it shows, asks for, filters and prints."""
 
+import html
 import re
 from collections.abc import Iterator
 from itertools import product
@@ -24,6 +25,7 @@ from python_jobs.reports.prints import find_chromium
 from python_jobs.reports.site import LINEAGE, school_page
 
 SIZES = {1280: 1000, 390: 844}
+NUMBER = re.compile(r"[<>] \d+|[-+−]?\d[\d,]*\.?\d*")
 QUALITY = [{"kind": "table", "header": ["File", "Rule"], "rows": [["users.csv", "missing_id"]]}]
 KINDS = ("index.html", "index.es.html", "charts.html", "kpi-attendance_rate.html", "quality.html",
          "schools.html", school_page("s1"), "subject-math.html")  # fmt: skip
@@ -104,6 +106,7 @@ def test_every_page_opens_from_disk_whole_and_silent(site: Path, page: Page, wid
             assert page.screenshot(full_page=True)
             if width > 390:
                 assert not page.evaluate(CUT_TEXTS), path.name
+                assert not page.evaluate(OVERLAPS), path.name
 
 
 def serious(page: Page) -> list[tuple[str, str]]:
@@ -190,6 +193,14 @@ def test_filters_of_the_scorecard_show_what_the_release_says(
     assert rows["Mean grade"][1] == f"{cell['value'].item():.1f}\u00a0%"
 
 
+# Each number that the figures of a chart carry, on the page or under the pointer.
+DRAWN = """(id) => [...document.querySelectorAll(`#${id} .plot`)].flatMap((plot) =>
+    plot.data.flatMap((trace) => [trace.text, trace.customdata,
+        ...(trace.link ? trace.link.value.map((one) => Math.round(one).toLocaleString("en")) : [])])
+        .concat((plot.layout.annotations || []).map((one) => one.text))
+).flat(3).filter((one) => one !== null && one !== undefined && one !== "").map(String)"""
+
+
 def test_chart_and_table_agree(site: Path, page: Page) -> None:
     page.goto((site / "charts.html").as_uri())
     draw_all(page)
@@ -199,6 +210,25 @@ def test_chart_and_table_agree(site: Path, page: Page) -> None:
             "(id) => document.querySelector(`#${id} .plot`).data.at(-1).text", name
         )
         assert [text.split(" · ")[0] for text in drawn] == table, name
+    for spec in CATALOGUE:
+        drawn = html.unescape(" ".join(page.evaluate(DRAWN, spec.name)))
+        numbers_drawn = set(NUMBER.findall(drawn))
+        assert numbers_drawn, spec.name
+        table = " ".join(cell for row in shown_rows(page, spec.name) for cell in row)
+        assert numbers_drawn <= set(NUMBER.findall(table)), spec.name
+
+
+# Texts of one figure that lie on each other; those of axes are plotly's own to place.
+OVERLAPS = """() => [...document.querySelectorAll(".plot")].flatMap((plot) => {
+    const boxes = [...plot.querySelectorAll(".textpoint text, .bartext, .ytick text")]
+        .map((text) => [text.textContent, text.getBoundingClientRect()])
+        .filter(([words, box]) => words && box.width);
+    const touch = (a, b) => a.left < b.right - 3 && b.left < a.right - 3
+        && a.top < b.bottom - 4 && b.top < a.bottom - 4;
+    return boxes.flatMap(([words, box], place) => boxes.slice(place + 1)
+        .filter(([, other]) => touch(box, other))
+        .map(([others]) => `${plot.closest("section").id}: ${words} | ${others}`));
+})"""
 
 
 def test_the_page_is_reached_by_keyboard_and_turns_dark(site: Path, page: Page) -> None:
@@ -255,6 +285,20 @@ def test_a_pdf_holds_the_numbers_of_its_chart(site: Path, release: Release) -> N
     for value in values["value"]:
         assert f"{100 * value:.1f} % · n = 100" in text
     assert "release 2" in text and "pub.chronic_absence" in text and "fewer than 10" in text
+
+
+WRITTEN = """(id) => [...document.querySelectorAll(`#${id} .plot svg text`)]
+    .map((text) => text.textContent)"""
+
+
+def test_each_pdf_holds_what_its_figure_says(site: Path, page: Page) -> None:
+    page.goto((site / "charts.html").as_uri())
+    draw_all(page)
+    for spec in CATALOGUE:
+        path = site.parent / f"{spec.name}.pdf"
+        written = set(re.findall(r"\d+\.\d", " ".join(page.evaluate(WRITTEN, spec.name))))
+        assert written <= set(re.findall(r"\d+\.\d", words(path))), spec.name
+        assert len(PdfReader(path).pages) == 1, spec.name
 
 
 def test_every_chart_has_a_png_and_a_pdf_and_every_school_a_booklet(
