@@ -27,6 +27,7 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
 PATTERNS = ("", "/", ".", "\\", "-", "+")
 ON_PALETTE = ("white", "black", "black", "black", "white", "white")  # text of 4.5 : 1 on each
 NARROW = 0.12  # of a bar: its text would not fit
+BAR_LETTERS = 64  # that a whole bar has room for
 DOT = {"color": BLUE, "size": 9, "opacity": 0.75, "line": {"color": "white", "width": 1}}
 HALO = {"color": "white", "thickness": 5, "width": 7}  # of an interval
 LABEL_LENGTH = 26
@@ -214,7 +215,6 @@ def shares(points: pd.DataFrame, hidden: str = "") -> Figure:
         if part["position"].isna().all():
             continue
         look = _share_marker(number if series != hidden else None)
-        is_wide = part["position"] >= NARROW
         texts = [label(text, 40) for text in part["text"]]
         traces.append(
             {
@@ -223,7 +223,10 @@ def shares(points: pd.DataFrame, hidden: str = "") -> Figure:
                 "name": label(series, 60),
                 "y": [names[one] for one in part["label"]],
                 "x": _numbers(part["position"]),
-                "text": [text if wide else "" for text, wide in zip(texts, is_wide, strict=True)],
+                "text": [
+                    _fitting(str(text), str(series), share)
+                    for text, share in zip(part["text"], part["position"], strict=True)
+                ],
                 "customdata": texts,
                 "textposition": "inside",
                 "insidetextanchor": "middle",
@@ -238,6 +241,16 @@ def shares(points: pd.DataFrame, hidden: str = "") -> Figure:
     layout["height"] += LEGEND * len(traces)
     layout["xaxis"]["range"] = [0, 1]
     return {"data": traces, "layout": layout}
+
+
+def _fitting(text: str, series: str, share: float) -> str:
+    """Return the text of a share, its number alone where the name of its series has no room, or ''.
+
+    The legend has the names too.
+    """
+    number = text.removeprefix(series).strip()
+    room = share * BAR_LETTERS if share >= NARROW else 0
+    return next((label(one, 40) for one in (text, number) if len(one) <= room), "")
 
 
 def _share_marker(number: int | None) -> Figure:
@@ -277,6 +290,7 @@ def donut(points: pd.DataFrame) -> Figure:
         "text": [label(text) for text in points["text"]],
         "textinfo": "text",
         "textposition": "outside",
+        "automargin": True,
         "marker": {
             "colors": list(PALETTE[: len(points)]),
             "line": {"color": "white", "width": 1},

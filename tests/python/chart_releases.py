@@ -53,8 +53,8 @@ def _value(kpi: str, place: int) -> float:
     """Return a number that differs between cells and stays in the range of its unit."""
     unit = DEFINITIONS[kpi]["unit"]
     if kpi.startswith("letter_rate_"):
-        shown = ("A", "B", "C", "D", "F")
-        return (0.2 + 0.01 * (place % 3 - 1)) if kpi.removeprefix("letter_rate_") in shown else 0
+        letter = kpi.removeprefix("letter_rate_")
+        return (0.18 + 0.01 * (place % 3 - 1)) if letter in "ABCDF" else 0.1 * (letter == "P")
     if kpi.startswith("early_warning_rate"):
         return {"k": 0.2, "g": 0.3}.get(kpi[-1], 0.5)
     return SCALE[unit] * (1 - 0.031 * (place % 5) - 0.004 * (place % 7))

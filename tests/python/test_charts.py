@@ -202,6 +202,15 @@ def test_nothing_says_how_many_students_a_teacher_has(release: Release) -> None:
             assert "Students" not in chart.table.columns, name
 
 
+def test_a_share_says_what_it_has_room_for() -> None:
+    said = [("other letters 20.0 %", "other letters"), ("A 12.0 %", "A"), ("A 12.0 %", "B")]
+    rows = [(name, text, share) for (text, name), share in zip(said, (0.2, 0.13, 0.1), strict=True)]
+    points = pd.DataFrame(rows, columns=["series", "text", "position"]).assign(label="x")
+    assert [trace["text"] for trace in figures.shares(points)["data"]] == [
+        ["20.0 %"], ["A 12.0 %"], [""],
+    ]  # fmt: skip
+
+
 def test_many_types_of_contents_are_five(release: Release) -> None:
     kinds = {f"type {n}": float(n) for n in range(1, 9)}
     many = pd.DataFrame(
@@ -315,8 +324,7 @@ def test_other_letters_are_not_hidden_ones() -> None:
     cells = small_release().values
     given = cells["kpi"].str.startswith("letter_rate_")
     cells.loc[given, "value"] = 0.16
-    passed = cells[cells["kpi"] == "letter_rate_A"].assign(kpi="letter_rate_P", value=0.2)
-    cells = pd.concat([cells, passed], ignore_index=True)
+    cells.loc[cells["kpi"] == "letter_rate_P", "value"] = 0.2
     release = small_release(values=cells)
     for name in ("grade_distribution", "grade_distribution_whole"):
         table = charts_of(release)[name].table
