@@ -183,6 +183,10 @@ def test_filters_of_the_scorecard_show_what_the_release_says(
     rows = {row[0]: row for row in shown_rows(page, "scorecard")}
     assert rows["Mean grade"][1] == f"{cell['value'].item():.1f}\u00a0%"
     assert rows["Mean grade"][5] == "Fall 2024-25"
+    page.emulate_media(media="print")
+    assert page.locator("#scorecard .filters select").first.is_visible()
+    assert not page.locator("nav").is_visible()
+    page.emulate_media(media="screen")
     page.goto((site / school_page("s1")).as_uri())
     page.select_option("#scorecard [name=group]", label="Sex: female")
     cell = release.values.query(
@@ -211,11 +215,9 @@ def test_chart_and_table_agree(site: Path, page: Page) -> None:
         )
         assert [text.split(" · ")[0] for text in drawn] == table, name
     for spec in CATALOGUE:
-        drawn = html.unescape(" ".join(page.evaluate(DRAWN, spec.name)))
-        numbers_drawn = set(NUMBER.findall(drawn))
-        assert numbers_drawn, spec.name
-        table = " ".join(cell for row in shown_rows(page, spec.name) for cell in row)
-        assert numbers_drawn <= set(NUMBER.findall(table)), spec.name
+        found = set(NUMBER.findall(html.unescape(" ".join(page.evaluate(DRAWN, spec.name)))))
+        written = " ".join(cell for row in shown_rows(page, spec.name) for cell in row)
+        assert found and found <= set(NUMBER.findall(written)), spec.name
 
 
 # Texts of one figure that lie on each other; those of axes are plotly's own to place.
