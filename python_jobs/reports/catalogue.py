@@ -568,10 +568,15 @@ def gaps(spec: Spec, view: View) -> Chart:
     )
     rows = view.last_period(rows.assign(position=rows["gap"]))
     unit = view.unit(spec.kpi)
+    names = {
+        one: f"{view.release.name_of('school', one)} · " if len(own) > 1 else "" for one in own
+    }
     points = rows.assign(
         label=[
-            f"{view.texts('group_' + kind)}: {group}"
-            for kind, group in zip(rows["subgroup_type"], rows["subgroup"], strict=True)
+            f"{names[entity]}{view.texts('group_' + kind)}: {group}"
+            for entity, kind, group in zip(
+                rows["entity_id"], rows["subgroup_type"], rows["subgroup"], strict=True
+            )
         ],
         low=rows["interval_low"],
         high=rows["interval_high"],

@@ -156,8 +156,10 @@ def two_districts() -> Release:
     added = pd.DataFrame([("d2", "Small District", "district", "d2")], columns=schools.columns)
     cells = release.values[release.values["entity_id"] == "d1"].assign(entity_id="d2")
     cells = cells.assign(student_count=7.0, value=cells["value"] / 2)
+    gaps = release.gaps[release.gaps["entity_id"] == "d1"].assign(entity_id="d2")
     return replace(
         release,
+        gaps=pd.concat([release.gaps, gaps], ignore_index=True),
         schools=pd.concat([schools, added], ignore_index=True),
         values=pd.concat([release.values, cells], ignore_index=True),
     )

@@ -153,6 +153,8 @@ def test_two_districts_have_a_ring_each_and_their_own_lines() -> None:
     assert len(lines) == 5
     assert lines[2] == lines[4] == pytest.approx([one / 2 for one in lines[0]])
     assert charts_of(release, "s3")["grade_distribution_whole"].panels
+    groups = set(drawn["subgroup_gaps"].table.iloc[:, 0])
+    assert {"Union District · IEP: yes", "Small District · IEP: yes"} <= groups
 
 
 def test_having_no_district_is_no_district() -> None:
