@@ -22,7 +22,16 @@ from python_jobs.reports.prints import (
 )
 from python_jobs.reports.quality_page import quality_blocks
 from python_jobs.reports.restricted import write_call_list
-from python_jobs.reports.site import ALL_CHARTS, INDEX, MODELS, Page, Site, pages, replaced
+from python_jobs.reports.site import (
+    ALL_CHARTS,
+    INDEX,
+    MODELS,
+    Page,
+    Site,
+    is_in_site,
+    pages,
+    replaced,
+)
 from python_jobs.reports.texts import Texts
 from python_jobs.spark import PROJECT, get_spark
 
@@ -44,7 +53,7 @@ def command(
         raise DistrictError(
             "--school and --reason are of the call list", "say where to write it: --restricted OUT"
         )
-    if restricted is not None and restricted.resolve().is_relative_to((output / "site").resolve()):
+    if restricted is not None and is_in_site(restricted, output / "site"):
         raise DistrictError(
             "the call list holds names; it cannot stand in the site", "choose another folder"
         )

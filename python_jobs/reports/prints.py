@@ -9,7 +9,7 @@ import base64
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,8 @@ async def _started(chromium: str) -> AsyncIterator[Browser]:
     try:
         await asyncio.wait_for(browser.open(), PATIENCE)
     except NOT_STARTED as problem:
+        with suppress(Exception):  # it may hang half started; what went wrong is known already
+            await asyncio.wait_for(browser.close(), 5)
         raise ChromiumFailed("Chromium did not start", HOW_TO_GET) from problem
     try:
         yield browser

@@ -199,6 +199,12 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
         writer.writerows([[csv_cell(one) for one in row] for row in frame.to_numpy()])
 
 
+def is_in_site(folder: Path, site: Path) -> bool:
+    """Whether a folder is in `site`, there yet or not, or in any other folder of pages of ours."""
+    places = [folder.resolve(), *folder.resolve().parents]
+    return site.resolve() in places or any((place / STYLE).is_file() for place in places)
+
+
 @contextmanager
 def replaced(folder: Path) -> Iterator[Path]:
     """Give a place for a new site; at the end it takes that of the old one, of which nothing stays.

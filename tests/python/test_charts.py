@@ -455,6 +455,10 @@ def test_what_is_of_the_call_list_draws_no_site(options: dict[str, Any], tmp_pat
 def test_no_call_list_stands_in_the_site(place: str, tmp_path: Path) -> None:
     with pytest.raises(DistrictError, match="cannot stand in the site"):
         command(output=tmp_path, restricted=tmp_path / place, school="s1", reason="calls")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "site.css").touch()
+    with pytest.raises(DistrictError, match="cannot stand in the site"):
+        command(output=tmp_path, restricted=tmp_path / "other" / "data", school="s1", reason="a")
 
 
 def test_who_asks_for_names_is_the_user_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
