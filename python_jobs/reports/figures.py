@@ -287,17 +287,16 @@ def donut(points: pd.DataFrame) -> Figure:
         "direction": "clockwise",
         "labels": [label(one) for one in points["label"]],
         "values": _numbers(points["position"]),
-        "text": [label(text) for text in points["text"]],
+        "text": ["<br>".join(map(label, textwrap.wrap(text, 14))) for text in points["text"]],
         "textinfo": "text",
         "textposition": "outside",
-        "automargin": True,
         "marker": {
             "colors": list(PALETTE[: len(points)]),
             "line": {"color": "white", "width": 1},
         },
         "hovertemplate": "%{label}: %{text}<extra></extra>",
     }
-    margin = {"l": 10, "r": 10, "t": 60, "b": 40}
+    margin = {"l": 85, "r": 85, "t": 50, "b": 40}  # plotly's own ends in warnings on narrow screens
     return {"data": [trace], "layout": {"height": HEIGHT, "margin": margin, "showlegend": False}}
 
 
