@@ -10,12 +10,28 @@ from pyspark.sql import SparkSession
 from python_jobs.build import require_raw
 from python_jobs.console import err, progress
 from python_jobs.docs import PAGE as DOCS
-from python_jobs.reports.catalogue import Chart
+from python_jobs.errors import DistrictError
+from python_jobs.reports.catalogue import CATALOGUE, Chart
 from python_jobs.reports.data import Release, read_release
-from python_jobs.reports.prints import HOW_TO_GET, Print, find_chromium, make_prints
+from python_jobs.reports.prints import (
+    HOW_TO_GET,
+    ChromiumFailed,
+    Print,
+    find_chromium,
+    make_prints,
+)
 from python_jobs.reports.quality_page import quality_blocks
 from python_jobs.reports.restricted import write_call_list
-from python_jobs.reports.site import ALL_CHARTS, INDEX, Page, Site, pages
+from python_jobs.reports.site import (
+    ALL_CHARTS,
+    INDEX,
+    MODELS,
+    Page,
+    Site,
+    is_in_site,
+    pages,
+    replaced,
+)
 from python_jobs.reports.texts import Texts
 from python_jobs.spark import PROJECT, get_spark
 
@@ -33,6 +49,14 @@ def command(
     reason: Annotated[str, typer.Option(help="Why the names are needed; it is logged.")] = "",
 ) -> None:
     """Write the site, the charts as PNG and PDF, booklets and their explanation."""
+    if restricted is None and (school or reason):
+        raise DistrictError(
+            "--school and --reason are of the call list", "say where to write it: --restricted OUT"
+        )
+    if restricted is not None and is_in_site(restricted, output / "site"):
+        raise DistrictError(
+            "the call list holds names; it cannot stand in the site", "choose another folder"
+        )
     require_raw()
     spark = get_spark()
     if restricted is not None:
@@ -56,12 +80,25 @@ def draw(spark: SparkSession, output: Path = REPORTS) -> None:
 def write_site(
     release: Release, output: Path, quality: Sequence[dict[str, Any]] | None = None
 ) -> list[Page]:
-    """Write output/site and output/README.md; return the pages."""
+    """Write output/site and output/README.md in place of the old ones; return the pages.
+
+    Pictures and booklets of before are removed: they are of another release or district.
+    """
     docs = DOCS if DOCS.is_file() else None
-    site = Site(output / "site", release, has_quality=quality is not None, docs=docs)
-    written = list(pages(release, list(quality) if quality is not None else None))
-    for page in written:
-        site.write(page)
+    with replaced(output / "site") as folder:
+        site = Site(
+            folder,
+            release,
+            has_quality=quality is not None,
+            has_models=(output.parent / MODELS).is_file(),
+            docs=docs,
+        )
+        written = list(pages(release, list(quality) if quality is not None else None))
+        for page in written:
+            site.write(page)
+    for name in [*(spec.name for spec in CATALOGUE), "booklet*"]:
+        for path in [*output.glob(f"{name}.png"), *output.glob(f"{name}.pdf")]:
+            path.unlink()
     whole = next(page for page in written if page.path == ALL_CHARTS)
     write_readme(output / "README.md", "Charts", _charts_of(whole), release)
     return written
@@ -84,8 +121,12 @@ def print_site(release: Release, output: Path, written: Sequence[Page]) -> list[
             for page in booklets
         ],
     ]
-    with progress("Printing"):
-        return make_prints(prints, chromium)
+    try:
+        with progress("Printing"):
+            return make_prints(prints, chromium)
+    except ChromiumFailed as problem:
+        err.print(f"The site is made, but {problem.message}; {HOW_TO_GET}", soft_wrap=True)
+        return []
 
 
 def _charts_of(page: Page) -> list[Chart]:

@@ -4,6 +4,10 @@ Nothing here names a student, and small groups are hidden; reasons of students a
 ml.early_warning_reasons, for those who may see them.
 """
 
+import html
+import json
+import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,39 +16,94 @@ import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
 
+from python_jobs.console import err
 from python_jobs.early_warning.clusters import CLUSTERS, Segments
 from python_jobs.early_warning.data import FEATURES, PROTECTED, Release, rows_of
 from python_jobs.early_warning.explanations import WORDS
 from python_jobs.early_warning.figures import ATTRIBUTES, TITLES, shown
 from python_jobs.early_warning.training import GRADES_ALONE, GUIDANCE, RULE, Results
 from python_jobs.ml import PSI_LIMIT
+from python_jobs.reports.prints import HOW_TO_GET, NOT_STARTED, find_chromium
+from python_jobs.reports.site import environment, write_shared
 
 PICTURE_SCALE = 1.5
+LONGEST_TABLE = 60  # points of a line that are written as numbers
 
 
 def write_pictures(folder: Path, figures: Mapping[str, go.Figure]) -> None:
-    """Write each figure as PNG and PDF, all in one start of the browser, and one HTML page."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write one HTML page, then each figure as PNG and PDF, all in one start of Chromium.
+
+    Without Chromium, one line says how to get them.
+    """
+    write_page(folder, figures)
+    if find_chromium() is None:
+        err.print(f"The page of the models is made; {HOW_TO_GET}", soft_wrap=True)
+        return
     both = [
         (figure, folder / f"{name}.{kind}")
         for name, figure in figures.items()
         for kind in ("png", "pdf")
     ]
-    plotly.io.write_images(
-        fig=[figure for figure, _ in both],
-        file=[path for _, path in both],
-        width=[figure.layout.width for figure, _ in both],
-        height=[figure.layout.height for figure, _ in both],
-        scale=PICTURE_SCALE,
-    )
-    parts = [
-        plotly.io.to_html(figure, include_plotlyjs=number == 0, full_html=False, div_id=name)
-        for number, (name, figure) in enumerate(figures.items())
-    ]
-    (folder / "index.html").write_text(
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<title>Early warning</title></head><body>" + "\n".join(parts) + "</body></html>"
-    )
+    try:
+        plotly.io.write_images(
+            fig=[figure for figure, _ in both],
+            file=[path for _, path in both],
+            width=[figure.layout.width for figure, _ in both],
+            height=[figure.layout.height for figure, _ in both],
+            scale=PICTURE_SCALE,
+        )
+    except (*NOT_STARTED, RuntimeError):  # the latter is what plotly makes of the others
+        err.print(f"The page is made, but Chromium did not start; {HOW_TO_GET}", soft_wrap=True)
+
+
+def write_page(folder: Path, figures: Mapping[str, go.Figure]) -> None:
+    """Write index.html: the figures in the looks of the site, each with its numbers in a table."""
+    pictures, drawn = [], []
+    for name, figure in figures.items():
+        title, _, note = str(figure.layout.title.text).partition("<br>")
+        pictures.append(
+            {"name": name, "title": _plain(title), "note": _plain(note), "rows": numbers(figure),
+             "height": figure.layout.height}
+        )  # fmt: skip
+        copy = go.Figure(figure).update_layout(title=None)
+        copy.update_annotations(selector={"bgcolor": "white"}, font_color="#1b1f24")
+        drawn.append(json.loads(copy.to_json()))
+    write_shared(folder)
+    text = environment().get_template("models.html").render(
+        pictures=pictures, data={"figures": drawn, "tables": [], "none": ""}
+    )  # fmt: skip
+    (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def numbers(figure: go.Figure) -> list[list[str]]:
+    """Return a row for each bar, dot, field or box of a figure; of a long line its name only."""
+    rows: list[list[str]] = []
+    for trace in figure.data:
+        name = _plain(trace.name or "")
+        if trace.type == "heatmap":
+            texts = trace.z if trace.text is None else trace.text
+            rows += [
+                [name, *map(_cell, (y, x, text))]
+                for y, line in zip(trace.y, texts, strict=True)
+                for x, text in zip(trace.x, line, strict=True)
+            ]
+        elif len(trace.x) > LONGEST_TABLE or getattr(trace, "mode", "") == "lines":
+            rows += [[name]] if name else []
+        else:
+            rows += [[name, _cell(x), _cell(y)] for x, y in zip(trace.x, trace.y, strict=True)]
+    rows += [[_plain(one.text)] for one in figure.layout.annotations if one.bordercolor]
+    return rows
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "hidden"
+    return f"{value:.3f}" if isinstance(value, float) else _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Return a text of plotly without its markup."""
+    return html.unescape(re.sub("<[^>]*>", " ", text)).strip()
 
 
 def readme(

@@ -15,6 +15,7 @@ from python_jobs.reports.view import WHOLE, View, grade_place, said
 LETTERS = {"A": ("A+", "A", "A-"), "B": ("B+", "B", "B-"), "C": ("C+", "C", "C-"),
            "D": ("D+", "D", "D-"), "F": ("F",)}  # fmt: skip
 PANEL_TITLE = 60
+TYPES = 5  # of contents in one bar; the smallest are one
 LEVELS = ("at_risk", "warning", "on_track")
 ACTIONS = {name: f"{name}_per_100_students" for name in ("adds", "drops", "switches", "audits")}
 GUARDIANS = ("guardian_linked_rate", "guardian_contactable_rate", "guardian_reached_rate")
@@ -72,9 +73,14 @@ def chart_of(
     form: str,
     n: str,
     table: pd.DataFrame,
+    by: str = "",
 ) -> Chart:
-    """Return a chart of one panel; without any number, one that says so."""
+    """Return a chart of one panel; without any number, one that says so.
+
+    by: a column; where it has several values, each has a panel.
+    """
     is_empty = points["position"].notna().sum() == 0
+    parts = [part for _, part in points.groupby(by, sort=False)] if by else [points]
     return Chart(
         name=spec.name,
         kpi=spec.kpi,
@@ -82,7 +88,12 @@ def chart_of(
         form=view.texts(form),
         n=n,
         source=f"pub.{spec.mart}",
-        panels=[] if is_empty else [("", draw(points))],
+        panels=[]
+        if is_empty
+        else [
+            (short(part["label"].iloc[0], PANEL_TITLE) if len(parts) > 1 else "", draw(part))
+            for part in parts
+        ],
         table=table,
         empty=why_empty(view, table) if is_empty else "",
     )
@@ -109,7 +120,7 @@ def bars(spec: Spec, view: View) -> Chart:
         partial(figures.bars, unit=view.unit(spec.kpi)),
         title=_title_of_ends(spec, view, points),
         form="form_bars",
-        n=_students(view, points),
+        n=_students(spec, view, points),
         table=_table(view, points),
     )
 
@@ -123,7 +134,7 @@ def dots(spec: Spec, view: View) -> Chart:
         partial(figures.dots, unit=view.unit(spec.kpi)),
         title=_title_of_ends(spec, view, view.latest(spec.kpi, spec.grain)),
         form="form_dots",
-        n=_students(view, points),
+        n=_students(spec, view, points),
         table=_table(view, points),
     )
 
@@ -147,7 +158,7 @@ def terms(spec: Spec, view: View) -> Chart:
     periods = view.release.periods
     periods = periods[(periods["term_id"] != YEAR) == has_terms].reset_index(names="order")
     district = view.cells(spec.kpi, "school")
-    district = district[district["is_whole"]].drop_duplicates("order")
+    district = district[district["is_whole"]]
 
     def over_time(rows: pd.DataFrame) -> pd.DataFrame:
         one = periods.merge(rows.drop(columns=["school_year", "term_id", "name"]), "left", "order")
@@ -157,24 +168,28 @@ def terms(spec: Spec, view: View) -> Chart:
         ]
         return one.assign(label=stamps, bound=one["bound"].fillna(""), text=one["text"].fillna(""))
 
-    whole = over_time(district)
+    wholes = {entity: over_time(rows) for entity, rows in district.groupby("entity_id")}
     parts = {
         entity: rows for entity, rows in cells.groupby("entity_id", sort=False)
         if rows["position"].notna().any()
     }  # fmt: skip
     lines = {entity: over_time(rows) for entity, rows in parts.items()}
-    shared = figures.span(whole, *lines.values()) if lines else (0.0, 1.0)
+    shared = figures.span(*wholes.values(), *lines.values()) if lines else (0.0, 1.0)
+    nothing = over_time(district.head(0))
     names = cells.drop_duplicates("entity_id").set_index("entity_id")["label"]
     named = {entity: short(name, PANEL_TITLE) for entity, name in names.items()}
+    behind = {
+        entity: wholes.get(view.district_of(str(entity), spec.grain), nothing) for entity in lines
+    }
     return Chart(
         name=spec.name,
         kpi=spec.kpi,
         title=_title_of_time(spec, view, cells, district),
         form=view.texts("form_terms"),
-        n=_students(view, view.latest(spec.kpi, spec.grain)),
+        n=_students(spec, view, view.latest(spec.kpi, spec.grain)),
         source=f"pub.{spec.mart}",
         panels=[
-            (named[entity], figures.line(one, whole, shared, unit=view.unit(spec.kpi)))
+            (named[entity], figures.line(one, behind[entity], shared, unit=view.unit(spec.kpi)))
             for entity, one in lines.items()
         ],
         table=_table(view, cells),
@@ -184,13 +199,12 @@ def terms(spec: Spec, view: View) -> Chart:
 
 def letters(spec: Spec, view: View) -> Chart:
     points = _letter_shares(view)
-    whole = points[points["is_whole"]] if view.school is None else points[~points["is_whole"]]
     is_ring = spec.options.get("form") == "donut"
-    shown = whole if is_ring else points
+    shown = _own(points, view) if is_ring else points
     known = shown[shown["position"].notna() & shown["letter"].isin(["A", "F"])]
     largest = known[known["letter"] == "A"].sort_values("position")
     title = view.texts("title_question", kpi=view.texts("letters"), question=_decision(view, spec))
-    if len(known) and is_ring:
+    if len(known) and shown["entity_id"].nunique() == 1 and is_ring:
         shares = dict(zip(known["letter"], known["position"].astype(float), strict=True))
         letter = max(shares, key=lambda one: shares[one])
         title = view.texts(
@@ -206,20 +220,24 @@ def letters(spec: Spec, view: View) -> Chart:
             name=largest["label"].iloc[-1],
             value=number(largest["position"].iloc[-1], "rate"),
         )
+    # Of one school some letters may be missing; all have one order and their colours.
+    order = [*LETTERS, view.texts("letter_other"), view.texts("letter_hidden")]
+    drawn = shown[shown["position"] > 0] if is_ring else shown
+    drawn = drawn.sort_values("letter", key=lambda one: one.map(order.index), kind="stable")
     draw = _ring if is_ring else partial(figures.shares, hidden=view.texts("letter_hidden"))
-    results = view.latest("result_count", "school")
-    results = results[results["is_whole"]]
+    results = " + ".join(_own(view.latest("result_count", "school"), view)["text"])
     return chart_of(
         spec,
         view,
-        shown[shown["position"] > 0] if is_ring else shown,
+        drawn,
         draw,
         title=title,
         form="form_donut" if is_ring else "form_shares",
-        n=" · ".join([f"{results['text'].iloc[0]} {view.texts('results')}", view.period_of(shown)])
-        if len(results)
-        else "0",
-        table=_table(view, shown if results["text"].any() else shown.head(0)),
+        n=" · ".join(
+            filter(None, [f"{results or 0} {view.texts('results')}", view.period_of(shown)])
+        ),
+        table=_table(view, shown),
+        by="entity_id" if is_ring else "",
     )
 
 
@@ -228,28 +246,39 @@ def _ring(points: pd.DataFrame) -> Figure:
 
 
 def _letter_shares(view: View) -> pd.DataFrame:
-    """Return the share of each letter without plus and minus; what is hidden, as one part."""
-    kpis = {f"letter_rate_{mark}": letter for letter, marks in LETTERS.items() for mark in marks}
+    """Return the share of each letter without plus and minus; all other letters are one part.
+
+    What is hidden is a part too, where the others say how much it is.
+    """
+    named = {f"letter_rate_{mark}": letter for letter, marks in LETTERS.items() for mark in marks}
+    other, box = view.texts("letter_other"), view.texts("letter_hidden")
     period = view.latest("result_count", "school")
-    cells = view.values[view.values["kpi"].isin(kpis) & (view.values["subgroup_type"] == WHOLE)]
-    cells = cells[cells["order"].isin(period["order"])]
+    cells = view.values[
+        view.values["kpi"].str.startswith("letter_rate_")
+        & (view.values["subgroup_type"] == WHOLE)
+        & view.values["grain"].isin(["school", "district"])
+        & view.values["order"].isin(period["order"])
+    ]
+    cells = cells.assign(letter=cells["kpi"].map(named).fillna(other))
     rows = []
     for unit in period.itertuples():
         own = cells[cells["entity_id"] == unit.entity_id]
-        rest = 1.0
-        for letter in LETTERS:
-            part = own[own["kpi"].map(kpis) == letter]
-            is_hidden = part["value"].isna().any()
-            share = None if is_hidden or part.empty else float(part["value"].sum())
-            rest -= share or 0
-            text = said(
-                share, "rate", "hidden" if is_hidden else None, view.texts, view.release.min_n
+        shares: list[float] = []
+        for letter in [*LETTERS, other]:
+            part = own[own["letter"] == letter]
+            if letter == other and part["value"].eq(0).all():
+                continue
+            share = (
+                float(part["value"].sum()) if len(part) and part["value"].notna().all() else None
             )
+            why = next(iter(part["suppression"].dropna()), None) if share is None else None
+            text = said(share, "rate", why if len(part) == 1 else why and "hidden", view.texts,
+                        view.release.min_n)  # fmt: skip
             rows.append((unit, letter, share, f"{letter} {text}"))
-        is_known = any(one[0] is unit and one[2] is not None for one in rows)
-        hidden = rest if is_known and rest > 0.0005 else None
-        name = view.texts("letter_hidden")
-        rows.append((unit, name, hidden, f"{name} {number(rest, 'rate')}" if hidden else ""))
+            shares += [share] if share is not None else []
+        rest = _rest(own, sum(shares)) if shares else None
+        if rest is not None:
+            rows.append((unit, box, rest, f"{box} {number(rest, 'rate')}"))
     return pd.DataFrame(
         [
             {"label": unit.label, "entity_id": unit.entity_id, "is_whole": unit.is_whole,
@@ -262,25 +291,35 @@ def _letter_shares(view: View) -> pd.DataFrame:
     ).astype({"position": float, "is_whole": bool})  # fmt: skip
 
 
+def _rest(parts: pd.DataFrame, known: float) -> float | None:
+    """Return the share that hidden parts have together; none where nothing says how much it is.
+
+    A part of which only a bound is known could be any share beyond it.
+    """
+    is_hidden = (parts["value"].isna() & parts["suppression"].notna()).any()
+    is_exact = parts["bound"].eq("").all()
+    return 1 - known if is_hidden and is_exact and 1 - known > 0.0005 else None
+
+
 def levels(spec: Spec, view: View) -> Chart:
     kpis = [f"early_warning_rate_{level}" for level in LEVELS]
     points = _side_by_side(view, {kpi: view.name(kpi) for kpi in kpis}, "school")
-    sums = points.groupby("entity_id")["position"].agg(["sum", "count", "size"])
-    partly = sums[(sums["count"] > 0) & (sums["count"] < sums["size"])]
-    boxes = points[points["entity_id"].isin(partly.index)].drop_duplicates("entity_id")
-    rest = 1 - boxes["entity_id"].map(partly["sum"])
     hidden = view.texts("letter_hidden")
-    boxes = boxes.assign(
-        series=hidden, position=rest, text=[f"{hidden} {number(one, 'rate')}" for one in rest]
-    )
+    boxes = []
+    for _, parts in points.groupby("entity_id", sort=False):
+        rest = _rest(parts, parts["value"].sum()) if parts["value"].notna().any() else None
+        if rest is not None:
+            text = f"{hidden} {number(rest, 'rate')}"
+            boxes.append(parts.head(1).assign(series=hidden, position=rest, text=text))
+    points = pd.concat([points, *boxes])
     return chart_of(
         spec,
         view,
-        pd.concat([points, boxes]),
+        points,
         partial(figures.shares, hidden=hidden),
         title=_title_of_ends(spec, view, view.latest(spec.kpi, spec.grain)),
         form="form_shares",
-        n=_students(view, points),
+        n=_students(spec, view, points),
         table=_table(view, points),
     )
 
@@ -316,8 +355,13 @@ def swarm(spec: Spec, view: View) -> Chart:
             things=things,
             period=view.period_of(points),
         ),  # fmt: skip
-        table=_table(view, points.assign(label=_numbered(points, things))),
+        table=_table(view, _unknown_teachers(spec, points).assign(label=_numbered(points, things))),
     )
+
+
+def _unknown_teachers(spec: Spec, points: pd.DataFrame) -> pd.DataFrame:
+    """Return points without what would tell a colleague which teacher one is: the students."""
+    return points.drop(columns="student_count") if spec.grain == "teacher" else points
 
 
 def _numbered(points: pd.DataFrame, things: str) -> list[str]:
@@ -402,7 +446,7 @@ def heat(spec: Spec, view: View) -> Chart:
         partial(figures.heat, unit=view.unit(spec.kpi)),
         title=_title_of_ends(spec, view, view.latest(spec.kpi, spec.grain)),
         form="form_heat",
-        n=_students(view, view.latest(spec.kpi, spec.grain)),
+        n=_students(spec, view, view.latest(spec.kpi, spec.grain)),
         table=_table(view, points),
     )
 
@@ -436,7 +480,7 @@ def weeks(spec: Spec, view: View) -> Chart:
         partial(figures.weeks, unit=view.unit(spec.kpi)),
         title=title,
         form="form_weeks",
-        n=_students(view, points),
+        n=_students(spec, view, points),
         table=_table(view, points.drop(columns="series").assign(label=points["week"])),
     )
 
@@ -444,8 +488,7 @@ def weeks(spec: Spec, view: View) -> Chart:
 def flow(spec: Spec, view: View) -> Chart:
     named = {kpi: view.texts(action) for action, kpi in ACTIONS.items()}
     points = _side_by_side(view, named, "school")
-    if view.school is None:
-        points = points[~points["is_whole"]]
+    points = points[~points["is_whole"]]
     hidden = points["suppression"].notna() & points["numerator"].isna()
     points = points.assign(
         position=points["numerator"].where(points["numerator"] > 0),
@@ -466,19 +509,30 @@ def flow(spec: Spec, view: View) -> Chart:
         lambda shown: figures.flow(shown.dropna(subset=["position"])),
         title=title,
         form="form_flow",
-        n=_students(view, points),
+        n=_students(spec, view, points),
         table=_table(view, points),
     )
 
 
 def contents(spec: Spec, view: View) -> Chart:
-    """Stacks of the types; beyond four types the smallest are one."""
+    """Stacks of the types, the largest first; beyond five types the smallest are one."""
     rows = view.release.contents.merge(
         view.release.periods.reset_index(names="order"), on=["school_year", "term_id"]
     )
     rows = rows[(rows["term_id"] == YEAR) & (rows["order"] == rows["order"].max())]
+    types = rows.groupby("content_type")["content_count"].sum().sort_values(ascending=False).index
+    if len(types) > TYPES:
+        kept = list(types[: TYPES - 1])
+        other = view.texts("type_other")
+        rows = rows.assign(
+            content_type=rows["content_type"].where(rows["content_type"].isin(kept), other)
+        )
+        types = pd.Index([*kept, other])
+    keys = ["entity_id", "school_year", "term_id", "order", "content_type"]
+    rows = rows.groupby(keys, as_index=False)["content_count"].sum()
     whole = rows.groupby("entity_id")["content_count"].transform("sum")
     points = rows.assign(
+        place=rows["content_type"].map(list(types).index),
         label=[view.release.name_of("subject", one) for one in rows["entity_id"]],
         series=rows["content_type"],
         position=rows["content_count"] / whole,
@@ -487,7 +541,7 @@ def contents(spec: Spec, view: View) -> Chart:
             for name, count in zip(rows["content_type"], rows["content_count"], strict=True)
         ],
         student_count=None,
-    ).sort_values(["label", "series"])
+    ).sort_values(["place", "label"])
     sums = points.groupby("series")["content_count"].sum().sort_values()
     title = view.texts(
         "title_share", kpi=view.texts("contents"), name=sums.index[-1],
@@ -512,15 +566,18 @@ def gaps(spec: Spec, view: View) -> Chart:
     rows = rows[rows["entity_id"].isin(own)].merge(
         view.release.periods.reset_index(names="order"), on=["school_year", "term_id"]
     )
-    known = rows[rows["gap"].notna()]
-    rows = rows[rows["order"] == known["order"].max()] if len(known) else rows
+    rows = view.last_period(rows.assign(position=rows["gap"]))
     unit = view.unit(spec.kpi)
+    names = {
+        one: f"{view.release.name_of('school', one)} · " if len(own) > 1 else "" for one in own
+    }
     points = rows.assign(
         label=[
-            f"{view.texts('group_' + kind)}: {group}"
-            for kind, group in zip(rows["subgroup_type"], rows["subgroup"], strict=True)
+            f"{names[entity]}{view.texts('group_' + kind)}: {group}"
+            for entity, kind, group in zip(
+                rows["entity_id"], rows["subgroup_type"], rows["subgroup"], strict=True
+            )
         ],
-        position=rows["gap"],
         low=rows["interval_low"],
         high=rows["interval_high"],
         text=[
@@ -541,6 +598,7 @@ def gaps(spec: Spec, view: View) -> Chart:
     table = points[["label", "text", "student_count"]].assign(
         student_count=_counts(points["student_count"], view)
     )
+    table.insert(1, "period", view.period_of(points))
     return chart_of(
         spec,
         view,
@@ -548,9 +606,10 @@ def gaps(spec: Spec, view: View) -> Chart:
         partial(figures.gaps, unit=view.unit(spec.kpi)),
         title=title,
         form="form_gap",
-        n=_students(view, view.latest(spec.kpi, "school")),
+        n=_students(spec, view, points),
         table=table.set_axis(
-            [view.texts("subgroup"), view.texts("gap_axis"), view.texts("students")], axis="columns"
+            [view.texts(name) for name in ("subgroup", "period", "gap_axis", "students")],
+            axis="columns",
         ),
     )
 
@@ -591,7 +650,7 @@ def year_ago(spec: Spec, view: View) -> Chart:
         partial(figures.dots, unit=view.unit(spec.kpi)),
         title=title,
         form="form_change",
-        n=_students(view, now),
+        n=_students(spec, view, now),
         table=_table(view, points),
     )
 
@@ -619,10 +678,10 @@ def _title_of_ends(spec: Spec, view: View, points: pd.DataFrame) -> str:
 
 def _title_of_time(spec: Spec, view: View, cells: pd.DataFrame, district: pd.DataFrame) -> str:
     """Return the first and the last number of the school, or of the district."""
-    rows = cells[~cells["is_whole"]] if view.school is not None else district
+    rows = _own(cells, view) if view.school is not None else district
     is_term = cells["term_id"].ne(YEAR).any() if len(cells) else False
     rows = rows[rows["value"].notna() & (rows["term_id"].ne(YEAR) == is_term)]
-    if len(rows) < 2:
+    if len(rows) < 2 or rows["entity_id"].nunique() > 1:
         return _question(spec, view)
     first, last = rows.iloc[0], rows.iloc[-1]
     return view.texts(
@@ -633,18 +692,17 @@ def _title_of_time(spec: Spec, view: View, cells: pd.DataFrame, district: pd.Dat
     )  # fmt: skip
 
 
-def _students(view: View, points: pd.DataFrame) -> str:
-    """Return how many students stand behind a chart, and its period."""
-    students = view.texts("students").lower()
-    whole = points[points["is_whole"]] if "is_whole" in points else points
-    if view.school is not None:
-        whole = points[~points["is_whole"]]
-    counts = whole["student_count"].dropna()
-    if counts.empty:
-        counts = points["student_count"].dropna()
-    known = f"{counts.max():,.0f} {students}" if len(counts) else view.texts(
-        "hidden", min_n=view.release.min_n
-    )  # fmt: skip
+def _own(rows: pd.DataFrame, view: View) -> pd.DataFrame:
+    """Return the rows of what a chart is about: the school, else the district or districts."""
+    return rows[rows["is_whole"] == (view.school is None)]
+
+
+def _students(spec: Spec, view: View, points: pd.DataFrame) -> str:
+    """Return how many students of the school or district stand behind points, and their period."""
+    own = _own(view.cells(spec.kpi, "school"), view)
+    own = own[own["order"].isin(points["order"])]
+    counts = " + ".join(_counts(own["student_count"], view))
+    known = f"{counts} {view.texts('students').lower()}" if counts else view.texts("no_value")
     return " · ".join(filter(None, [known, view.period_of(points)]))
 
 

@@ -23,6 +23,7 @@ CELL = ["kpi", "grain", "entity_id", "subgroup_type", "subgroup", "school_year",
 YEAR = "year"
 PARALLEL_QUERIES = 4
 GAP_NUMBERS = ("subgroup_value", "other_value", "gap", "interval_low", "interval_high")
+UNKNOWN = "unknown"  # district of schools without one
 # The schools by name, then their districts. Schools of one name are told apart by their ids.
 SCHOOLS = """
 with schools as (
@@ -173,6 +174,7 @@ def read_release(spark: SparkSession) -> Release:
         asked = {name: pool.submit(_pandas, spark, query) for name, query in queries.items()}
     frames = {name: answer.result() for name, answer in asked.items()}
     frames["courses"] = frames["courses"].set_index("course_id")
+    frames["schools"] = known_districts(frames["schools"])
     return Release(
         release_id=release_id,
         previous_id=previous_id,
@@ -182,6 +184,16 @@ def read_release(spark: SparkSession) -> Release:
         definitions={row["kpi"]: row for row in read_seed("kpi_definitions")},
         **frames,
     )
+
+
+def known_districts(schools: pd.DataFrame) -> pd.DataFrame:
+    """Return the schools without the district 'unknown', unless there is no other.
+
+    It stands for having none; alone, it is all schools together.
+    """
+    is_district = schools["grain"] == "district"
+    is_unknown = is_district & (schools["entity_id"] == UNKNOWN)
+    return schools[~is_unknown] if is_unknown.sum() < is_district.sum() else schools
 
 
 def _pandas(spark: SparkSession, query: str) -> pd.DataFrame:

@@ -19,14 +19,17 @@ from python_jobs.reports.texts import isolated, short
 
 Figure = dict[str, Any]
 
-# Okabe and Ito (2008), those that keep 3 : 1 on white and on black, and a grey.
+# Okabe and Ito (2008), those that keep 3 : 1 on white and on black, a grey and a purple.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
-PALETTE = (BLUE, ORANGE, GREEN, PINK, GREY)
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x")
-PATTERNS = ("", "/", ".", "\\", "-")
-ON_PALETTE = ("white", "black", "black", "black", "white")  # text of 4.5 : 1 on each
+PURPLE = "#9A50E0"  # the sixth, as far from the others as colour-blind readers need
+PALETTE = (BLUE, ORANGE, GREEN, PINK, GREY, PURPLE)
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
+PATTERNS = ("", "/", ".", "\\", "-", "+")
+ON_PALETTE = ("white", "black", "black", "black", "white", "white")  # text of 4.5 : 1 on each
 NARROW = 0.12  # of a bar: its text would not fit
+BAR_LETTERS = 64  # that a whole bar has room for
 DOT = {"color": BLUE, "size": 9, "opacity": 0.75, "line": {"color": "white", "width": 1}}
+HALO = {"color": "white", "thickness": 5, "width": 7}  # of an interval
 LABEL_LENGTH = 26
 ROW = 36  # pixels of a bar
 LEGEND = 18  # pixels that each name of the legend may need
@@ -84,12 +87,25 @@ def bars(points: pd.DataFrame, *, unit: str) -> Figure:
                     "fgcolor": "white",
                 },
             },
-            "error_x": _interval(part) if part["low"].notna().any() else None,
+            "error_x": _interval(part) | HALO if part["low"].notna().any() else None,
             "customdata": [label(text, 60) for text in part["text"]],
             "hovertemplate": "%{y}: %{customdata}<extra></extra>",
         }
         for color, part in ((BLUE, named[~named["is_whole"]]), (GREY, named[named["is_whole"]]))
     ]
+    if points["low"].notna().any():
+        # Over the bars and their white halo, so that they are seen on grey too.
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "y": names,
+                "x": _numbers(points["position"]),
+                "error_x": _interval(points),
+                "marker": {"size": 0.1, "color": GREY},
+                "hoverinfo": "skip",
+            }
+        )
     ends = points["high"].fillna(points["position"]).fillna(0).astype(float)
     traces.append(
         {
@@ -199,7 +215,6 @@ def shares(points: pd.DataFrame, hidden: str = "") -> Figure:
         if part["position"].isna().all():
             continue
         look = _share_marker(number if series != hidden else None)
-        is_wide = part["position"] >= NARROW
         texts = [label(text, 40) for text in part["text"]]
         traces.append(
             {
@@ -208,7 +223,10 @@ def shares(points: pd.DataFrame, hidden: str = "") -> Figure:
                 "name": label(series, 60),
                 "y": [names[one] for one in part["label"]],
                 "x": _numbers(part["position"]),
-                "text": [text if wide else "" for text, wide in zip(texts, is_wide, strict=True)],
+                "text": [
+                    _fitting(str(text), str(series), share)
+                    for text, share in zip(part["text"], part["position"], strict=True)
+                ],
                 "customdata": texts,
                 "textposition": "inside",
                 "insidetextanchor": "middle",
@@ -223,6 +241,16 @@ def shares(points: pd.DataFrame, hidden: str = "") -> Figure:
     layout["height"] += LEGEND * len(traces)
     layout["xaxis"]["range"] = [0, 1]
     return {"data": traces, "layout": layout}
+
+
+def _fitting(text: str, series: str, share: float) -> str:
+    """Return the text of a share, its number alone where the name of its series has no room, or ''.
+
+    The legend has the names too.
+    """
+    number = text.removeprefix(series).strip()
+    room = share * BAR_LETTERS if share >= NARROW else 0
+    return next((label(one, 40) for one in (text, number) if len(one) <= room), "")
 
 
 def _share_marker(number: int | None) -> Figure:
@@ -259,16 +287,16 @@ def donut(points: pd.DataFrame) -> Figure:
         "direction": "clockwise",
         "labels": [label(one) for one in points["label"]],
         "values": _numbers(points["position"]),
-        "text": [label(text) for text in points["text"]],
+        "text": ["<br>".join(map(label, textwrap.wrap(text, 14))) for text in points["text"]],
         "textinfo": "text",
         "textposition": "outside",
         "marker": {
-            "colors": [*PALETTE, "#444444"][: len(points)],
+            "colors": list(PALETTE[: len(points)]),
             "line": {"color": "white", "width": 1},
         },
         "hovertemplate": "%{label}: %{text}<extra></extra>",
     }
-    margin = {"l": 10, "r": 10, "t": 60, "b": 40}
+    margin = {"l": 85, "r": 85, "t": 50, "b": 40}  # plotly's own ends in warnings on narrow screens
     return {"data": [trace], "layout": {"height": HEIGHT, "margin": margin, "showlegend": False}}
 
 

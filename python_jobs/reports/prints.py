@@ -8,14 +8,15 @@ import asyncio
 import base64
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from choreographer import Browser
 from choreographer.browser_async import Tab
+from choreographer.errors import BrowserDepsError, BrowserFailedError, ChromeNotFoundError
 
 from python_jobs.errors import DistrictError
 
@@ -23,13 +24,24 @@ PAPER_WIDTH = 720  # CSS pixels: letter, 8.5 inches, less two margins of half an
 SHARPNESS = 2  # pixels of a PNG for each
 MARGIN = 0.5  # inches
 PIXELS = 96  # in an inch
+PATIENCE = 60  # seconds for a page to open
 TABS = 2  # pages at once, each in a process of its own
 BOX = """(() => {
     const box = document.querySelector(".shown").getBoundingClientRect();
     return [box.x, box.y, box.width, box.height];
 })()"""
 NAMES = ("chromium", "google-chrome", "chromium-browser", "google-chrome-stable", "chrome")
-HOW_TO_GET = "for PNG and PDF install Chromium (Debian: apt-get install chromium), then run again"
+HOW_TO_GET = (
+    "for PNG and PDF install Chromium (Debian: apt-get install chromium), "
+    "or set BROWSER_PATH to yours, then run again"
+)
+
+
+NOT_STARTED = (OSError, TimeoutError, BrowserDepsError, BrowserFailedError, ChromeNotFoundError)
+
+
+class ChromiumFailed(DistrictError):
+    """Chromium is there but does not start, or does not open a page."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +55,19 @@ class Print:
 
 
 def find_chromium() -> str | None:
-    """Return the path of Chromium: BROWSER_PATH, else the first that PATH knows."""
+    """Return the path of Chromium: BROWSER_PATH, else the first that PATH knows.
+
+    None where there is no program.
+    """
     chosen = os.environ.get("BROWSER_PATH")
-    return chosen or next(filter(None, map(shutil.which, NAMES)), None)
+    return next(filter(None, map(shutil.which, [chosen] if chosen else NAMES)), None)
 
 
 def make_prints(prints: list[Print], chromium: str) -> list[Path]:
     """Write the files of all prints and return them; Chromium is started once.
 
-    Raises DistrictError when Chromium cannot show a page.
+    Raises ChromiumFailed when it does not start or open a page, DistrictError when it cannot draw
+    or print one.
     """
     return asyncio.run(_make_prints(prints, chromium))
 
@@ -67,9 +83,24 @@ async def _make_prints(prints: list[Print], chromium: str) -> list[Path]:
             return written
 
     with _quiet():
-        async with Browser(path=chromium) as browser:
+        async with _started(chromium) as browser:
             written = await asyncio.gather(*[make(browser, one) for one in prints])
     return [path for paths in written for path in paths]
+
+
+@asynccontextmanager
+async def _started(chromium: str) -> AsyncIterator[Browser]:
+    browser = Browser(path=chromium)
+    try:
+        await asyncio.wait_for(browser.open(), PATIENCE)
+    except NOT_STARTED as problem:
+        with suppress(Exception):  # it may hang half started; what went wrong is known already
+            await asyncio.wait_for(browser.close(), 5)
+        raise ChromiumFailed("Chromium did not start", HOW_TO_GET) from problem
+    try:
+        yield browser
+    finally:
+        await browser.close()
 
 
 async def _make_print(tab: Tab, one: Print) -> list[Path]:
@@ -93,7 +124,10 @@ async def _open(tab: Tab, page: Path) -> None:
     await _send(tab, "Page.enable")
     loaded = tab.subscribe_once("Page.loadEventFired")
     await _send(tab, "Page.navigate", url=page.absolute().as_uri())
-    await loaded
+    try:
+        await asyncio.wait_for(loaded, PATIENCE)
+    except TimeoutError as problem:
+        raise ChromiumFailed("Chromium did not open a page", HOW_TO_GET) from problem
     await _call(tab, "district.paper()")
     await _call(tab, "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
 

@@ -57,7 +57,10 @@ def _rows(spark: SparkSession, query: str) -> list[Any]:
 
 
 def _quarantine(spark: SparkSession, texts: Texts) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the open rows by file, rule and school, and the lines of each file and rule."""
+    """Return the open rows by source, file, rule and school, and their lines.
+
+    A line is that of the file which landed last with the row, so lines stand by landing.
+    """
     if not spark.catalog.tableExists(QUARANTINE):
         return pd.DataFrame(), pd.DataFrame()
     school = ", ".join(f"get_json_object(raw_row, '$.{name}')" for name in SCHOOL_COLUMNS)
@@ -70,40 +73,53 @@ def _quarantine(spark: SparkSession, texts: Texts) -> tuple[pd.DataFrame, pd.Dat
         )
 
         select
-            file, rule_id, faults.school_id, max(school_name) as school_name, severity,
+            source_system, file, rule_id, severity,
+            faults.school_id, max(school_name) as school_name,
             count(distinct quarantine_id) as row_count,
             max(problem) as problem, max(how_to_mend) as how_to_mend
         from faults
         left join (
             select school_id, school_name from core.dim_school where is_current
         ) as schools on faults.school_id = schools.school_id
-        group by file, rule_id, column_name, faults.school_id, severity
-        order by row_count desc, file, rule_id, faults.school_id
+        group by source_system, file, rule_id, column_name, faults.school_id, severity
+        order by row_count desc, source_system, file, rule_id, faults.school_id
         """,
     )
     lines = _rows(
         spark,
         f"""
-        select file, rule_id, slice(array_sort(collect_set(line)), 1, {LINES}) as lines
+        select
+            source_system, file, date_format(max(last_seen), 'yyyy-MM-dd HH:mm') as landed,
+            rule_id, slice(array_sort(collect_set(line)), 1, {LINES}) as lines
         from {QUARANTINE} where status = 'open'
-        group by file, rule_id order by file, rule_id
+        group by source_system, file, last_batch_id, rule_id
+        order by source_system, file, last_batch_id desc, rule_id
         """,
     )
-    heads = ("file", "rule", "school", "severity", "rows", "problem", "mend")
+    heads = ("source_system", "file", "rule", "school", "severity", "rows", "problem", "mend")
     return (
         pd.DataFrame(
             [
                 (
-                    f"{row.file}.csv", row.rule_id, row.school_name or NO_SCHOOL, row.severity,
-                    f"{row.row_count:,}", row.problem, row.how_to_mend,
+                    row.source_system, f"{row.file}.csv", row.rule_id,
+                    row.school_name or NO_SCHOOL, row.severity, f"{row.row_count:,}",
+                    row.problem, row.how_to_mend,
                 )
                 for row in faults
             ],
             columns=[texts(name) for name in heads],
         ),
         pd.DataFrame(
-            [(f"{row.file}.csv", row.rule_id, ", ".join(map(str, row.lines))) for row in lines],
-            columns=[texts(name) for name in ("file", "rule", "lines")],
+            [
+                (
+                    row.source_system, f"{row.file}.csv", row.landed or "", row.rule_id,
+                    ", ".join(map(str, row.lines)),
+                )
+                for row in lines
+            ],
+            columns=[
+                texts(name) for name in ("source_system", "file", "last_landed", "rule", "lines")
+            ],
         ),
     )  # fmt: skip
 

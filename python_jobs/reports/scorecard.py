@@ -11,7 +11,7 @@ import pandas as pd
 
 from python_jobs.reports.data import CELL, YEAR
 from python_jobs.reports.texts import change, is_zero
-from python_jobs.reports.view import WHOLE, View, said
+from python_jobs.reports.view import BOUND, WHOLE, View, said
 
 KPIS = (
     "student_count", "avg_grade_percent", "a_b_rate", "d_f_rate", "gpa_unweighted",
@@ -152,7 +152,7 @@ def scorecard(view: View, grain: str, entities: list[str]) -> Filtered:
             _against_release(view, row, before.get(cell)),
             _move(view, row["kpi"], year_ago.get(key, {}).get("value_change"))
             if group == (WHOLE, WHOLE)
-            else view.texts("nothing_before"),
+            else view.texts("not_by_group"),
             view.release.period_name(row["school_year"], row["term_id"]),
         ]
         if by_group:
@@ -281,21 +281,45 @@ def _move(view: View, kpi: str, moved: float | None) -> str:
 
 
 def changes(view: View) -> tuple[str, pd.DataFrame]:
-    """Return what changed since the release before, in a sentence, and the largest moves."""
+    """Return what changed since the release before, in a sentence, and the largest moves.
+
+    A number that is shown now and was not, or the other way round, is a change too.
+    """
     release = view.release
     if release.previous_id is None:
         return view.texts("changed_first"), pd.DataFrame()
-    now = view.values
-    now = now[now["grain"].isin(("school", "district")) & (now["subgroup_type"] == WHOLE)]
-    both = now.merge(
-        release.before[[*CELL, "value", "suppression"]], on=CELL, suffixes=("", "_before")
+    now, before = (
+        frame[
+            frame["grain"].isin(("school", "district"))
+            & frame["entity_id"].isin([entity for _, entity in view.units])
+            & (frame["subgroup_type"] == WHOLE)
+        ]
+        for frame in (view.values, release.before)
     )
-    moved = both[
-        (both["value"].notna() & both["value_before"].notna())
-        & ((both["value"] - both["value_before"]).abs() > 1e-9)
-    ]
-    if moved.empty:
+    both = now.merge(
+        before[[*CELL, "value", "suppression"]], "outer", CELL, suffixes=("", "_before")
+    )
+    marks = pd.DataFrame(
+        {
+            side: [_mark(*cell) for cell in zip(both[value], both[why], strict=True)]
+            for side, value, why in (
+                ("now", "value", "suppression"),
+                ("before", "value_before", "suppression_before"),
+            )
+        },
+        index=both.index,
+    )
+    changed = marks[marks["now"] != marks["before"]]
+    if changed.empty:
         return view.texts("changed_none", previous=release.previous_id), pd.DataFrame()
+    vanished, appeared = changed["now"].eq(""), changed["before"].eq("")
+    sentence = view.texts(
+        "changed_some", count=f"{(~vanished & ~appeared).sum():,}", appeared=f"{appeared.sum():,}",
+        vanished=f"{vanished.sum():,}", previous=release.previous_id,
+    )  # fmt: skip
+    moved = both.loc[changed.index].dropna(subset=["value", "value_before"])
+    if moved.empty:
+        return sentence, pd.DataFrame()
     share = (moved["value"] - moved["value_before"]).abs() / moved["value_before"].abs().clip(
         lower=1e-9
     )
@@ -311,7 +335,12 @@ def changes(view: View) -> tuple[str, pd.DataFrame]:
         }
         for row in _records(moved.loc[share.sort_values(ascending=False).index[:LARGEST]])
     ]
-    return (
-        view.texts("changed_some", count=f"{len(moved):,}", previous=release.previous_id),
-        pd.DataFrame(rows),
-    )
+    return f"{sentence} {view.texts('changed_largest')}", pd.DataFrame(rows)
+
+
+def _mark(value: float, suppression: object) -> str:
+    """Return what readers see of a cell, to compare it: '' where it is hidden or not there."""
+    if pd.notna(value):
+        return f"{value:.9f}"
+    bound = BOUND.search(str(suppression))
+    return bound[0] if bound else ""

@@ -10,14 +10,17 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jinja2
 import pandas as pd
 import plotly
 
+from python_jobs.errors import DistrictError
 from python_jobs.reports import scorecard
 from python_jobs.reports.catalogue import Chart, charts
 from python_jobs.reports.data import Release
@@ -27,6 +30,7 @@ from python_jobs.reports.view import WHOLE, View
 
 HERE = Path(__file__).parent
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+STYLE = "site.css"
 INDEX = "index.html"
 ALL_CHARTS = "charts.html"
 QUALITY = "quality.html"
@@ -133,9 +137,10 @@ def _kpi(view: View, kpi: str, shown: list[Chart]) -> Page:
         for name in ("definition", "formula", "how_to_read", "decision", "source")
         if words[name]
     ]
+    found = explorer(view, kpi)
     blocks: list[Block] = [
         {"kind": "meaning", "pairs": meaning},
-        _filtered(explorer(view, kpi), texts("explore"), texts),
+        *([_filtered(found, texts("explore"), texts)] if found.rows else []),
         *[chart_block(one, view) for one in shown],
     ]
     return Page(kpi_page(kpi), view.name(kpi), blocks)
@@ -181,7 +186,7 @@ def data_block(value: object) -> str:
 def csv_cell(value: object) -> object:
     """Return a value that a spreadsheet shows and does not compute."""
     text = str(value)
-    if re.fullmatch(r"[-+]?[\d.,]+(\s?%)?", text):
+    if re.fullmatch(r"[-+]?[\d.,]+(\s?(%|pp))?", text):
         return text
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
@@ -189,34 +194,74 @@ def csv_cell(value: object) -> object:
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8-sig") as lines:
-        writer = csv.writer(lines)
+        writer = csv.writer(lines, quoting=csv.QUOTE_ALL)  # some spreadsheets part at semicolons
         writer.writerow([csv_cell(name) for name in frame.columns])
         writer.writerows([[csv_cell(one) for one in row] for row in frame.to_numpy()])
+
+
+def is_in_site(folder: Path, site: Path) -> bool:
+    """Whether a folder is in `site`, there yet or not, or in any other folder of pages of ours."""
+    places = [folder.resolve(), *folder.resolve().parents]
+    return site.resolve() in places or any((place / STYLE).is_file() for place in places)
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """Give a place for a new site; at the end it takes that of the old one, of which nothing stays.
+
+    Raises DistrictError where `folder` holds something else.
+    """
+    if folder.exists() and not (folder / STYLE).is_file():
+        raise DistrictError(f"{folder} is no site of ours", "choose another folder: --output")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".site-", dir=folder.parent) as temporary:
+        new, old = Path(temporary, "new"), Path(temporary, "old")
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+
+
+def environment() -> jinja2.Environment:
+    """Return what fills the templates: it escapes names, and a word that is missing is an error."""
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    found.filters["data_block"] = data_block
+    return found
+
+
+def write_shared(folder: Path) -> None:
+    """Write what the pages of a folder share: plotly, one style sheet, one script."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PLOTLY, folder / "plotly.min.js")
+    for name in (STYLE, "site.js"):
+        shutil.copyfile(HERE / "static" / name, folder / name)
 
 
 class Site:
     """Writes pages with what they share: plotly, one style sheet, one script."""
 
     def __init__(
-        self, folder: Path, release: Release, *, has_quality: bool, docs: Path | None
+        self,
+        folder: Path,
+        release: Release,
+        *,
+        has_quality: bool,
+        has_models: bool,
+        docs: Path | None,
     ) -> None:
         self.folder = folder
         self.release = release
         self.has_quality = has_quality
         self.has_docs = docs is not None
-        self.has_models = (folder.parent.parent / MODELS).is_file()
-        self.environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        self.environment.filters["data_block"] = data_block
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PLOTLY, folder / "plotly.min.js")
-        for name in ("site.css", "site.js"):
-            shutil.copyfile(HERE / "static" / name, folder / name)
+        self.has_models = has_models
+        self.environment = environment()
+        write_shared(folder)
         if docs is not None:
             shutil.copyfile(docs, folder / LINEAGE)
 

@@ -151,6 +151,10 @@ class View:
         cells = self.cells(kpi, grain)
         if order is not None:
             return cells[cells["order"] == order]
+        return self.last_period(cells)
+
+    def last_period(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """Return the cells of the last period, as `latest` says."""
         cells = cells[cells["school_year"] == cells["school_year"].max()]
         shown = cells[cells["position"].notna()]
         periods = shown if len(shown) else cells
@@ -158,6 +162,17 @@ class View:
         chosen = terms if len(terms) else periods
         last: pd.DataFrame = cells[cells["order"] == chosen["order"].max()]
         return last
+
+    def district_of(self, entity: str, grain: str) -> str:
+        """Return the id of the district of a school, or of the only one; '' where it is not known.
+
+        grain: other than 'school' of what is not parted by district.
+        """
+        if grain == "school":
+            schools = self.release.schools.set_index("entity_id")["district_id"]
+            return str(schools.get(entity, ""))
+        districts = [one for kind, one in self.units if kind == "district"]
+        return districts[0] if len(districts) == 1 else ""
 
     def name(self, kpi: str) -> str:
         return self.texts.kpi(kpi, self.release.definitions[kpi]["name"])

@@ -53,8 +53,8 @@ def _value(kpi: str, place: int) -> float:
     """Return a number that differs between cells and stays in the range of its unit."""
     unit = DEFINITIONS[kpi]["unit"]
     if kpi.startswith("letter_rate_"):
-        shown = ("A", "B", "C", "D", "F")
-        return (0.2 + 0.01 * (place % 3 - 1)) if kpi.removeprefix("letter_rate_") in shown else 0
+        letter = kpi.removeprefix("letter_rate_")
+        return (0.18 + 0.01 * (place % 3 - 1)) if letter in "ABCDF" else 0.1 * (letter == "P")
     if kpi.startswith("early_warning_rate"):
         return {"k": 0.2, "g": 0.3}.get(kpi[-1], 0.5)
     return SCALE[unit] * (1 - 0.031 * (place % 5) - 0.004 * (place % 7))
@@ -146,6 +146,23 @@ def small_release(**changes: Any) -> Release:
         definitions=DEFINITIONS,
     )  # fmt: skip
     return replace(release, **changes)
+
+
+def two_districts() -> Release:
+    """Return the release with school s3 in a district of its own, of 7 students."""
+    release = small_release()
+    own = release.schools["entity_id"] == "s3"
+    schools = release.schools.assign(district_id=release.schools["district_id"].mask(own, "d2"))
+    added = pd.DataFrame([("d2", "Small District", "district", "d2")], columns=schools.columns)
+    cells = release.values[release.values["entity_id"] == "d1"].assign(entity_id="d2")
+    cells = cells.assign(student_count=7.0, value=cells["value"] / 2)
+    gaps = release.gaps[release.gaps["entity_id"] == "d1"].assign(entity_id="d2")
+    return replace(
+        release,
+        gaps=pd.concat([release.gaps, gaps], ignore_index=True),
+        schools=pd.concat([schools, added], ignore_index=True),
+        values=pd.concat([release.values, cells], ignore_index=True),
+    )
 
 
 def all_hidden() -> Release:

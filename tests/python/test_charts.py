@@ -1,27 +1,54 @@
 """Charts and pages from frames: what is shown, what is hidden, and that names stay texts."""
 
 import csv
+import html
 import json
+import os
+import pwd
 import re
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from chart_releases import HOSTILE, LONG, RIGHT_TO_LEFT, all_hidden, hide, no_data, small_release
+from chart_releases import (
+    HOSTILE,
+    LONG,
+    RIGHT_TO_LEFT,
+    SUBJECTS,
+    all_hidden,
+    hide,
+    no_data,
+    small_release,
+    two_districts,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-from python_jobs.charts import write_readme, write_site
+from python_jobs.charts import command, print_site, write_readme, write_site
+from python_jobs.errors import DistrictError
 from python_jobs.reports import figures, texts
-from python_jobs.reports.catalogue import CATALOGUE, charts
-from python_jobs.reports.data import Release
-from python_jobs.reports.scorecard import KPIS, changes, scorecard
-from python_jobs.reports.site import csv_cell, data_block, pages, slug
+from python_jobs.reports.catalogue import CATALOGUE, Chart, charts
+from python_jobs.reports.data import YEAR, Release, known_districts
+from python_jobs.reports.restricted import user, write_private
+from python_jobs.reports.scorecard import changes, scorecard
+from python_jobs.reports.site import (
+    ALL_CHARTS,
+    LINEAGE,
+    Page,
+    csv_cell,
+    data_block,
+    pages,
+    school_page,
+    slug,
+    write_csv,
+)
 from python_jobs.reports.texts import Texts, change, number
 from python_jobs.reports.view import View, wilson
+from python_jobs.seeds import read_seed
 
 PROJECT = Path(__file__).resolve().parents[2]
 CSS = (PROJECT / "python_jobs" / "reports" / "static" / "site.css").read_text()
@@ -40,6 +67,10 @@ SEEN_APART = 10  # distance in CIELAB; about 2.3 is just noticeable
 @pytest.fixture(scope="module")
 def release() -> Release:
     return small_release()
+
+
+def charts_of(release: Release, school: str | None = None) -> dict[str, Chart]:
+    return {chart.name: chart for chart in charts(View(release, Texts(), school))}
 
 
 def linear(color: str) -> np.ndarray:
@@ -107,6 +138,96 @@ def test_every_chart_is_a_figure_with_its_numbers_in_a_table(
         assert chart.title and chart.n and chart.source.startswith("pub."), chart.name
         for _, figure in chart.panels:
             go.Figure(figure)  # raises for what plotly does not know
+
+
+def test_two_districts_have_a_ring_each_and_their_own_lines() -> None:
+    release = two_districts()
+    drawn = charts_of(release)
+    assert [title for title, _ in drawn["grade_distribution_whole"].panels] == [
+        "Union District", "Small District",
+    ]  # fmt: skip
+    assert drawn["grade_distribution_whole"].title.startswith("Share of letter A: Union District")
+    assert drawn["school_performance"].n.startswith("100 + 7 students")
+    # The dotted line of a school is its own district's, half as high in the small one.
+    lines = [figure["data"][0]["y"] for _, figure in drawn["school_performance_over_terms"].panels]
+    assert len(lines) == 5
+    assert lines[2] == lines[4] == pytest.approx([one / 2 for one in lines[0]])
+    assert charts_of(release, "s3")["grade_distribution_whole"].panels
+    groups = set(drawn["subgroup_gaps"].table.iloc[:, 0])
+    assert {"Union District · IEP: yes", "Small District · IEP: yes"} <= groups
+
+
+def test_having_no_district_is_no_district() -> None:
+    schools = pd.DataFrame(
+        {"entity_id": ["s1", "d1", "unknown"], "grain": ["school", "district", "district"]}
+    )
+    assert known_districts(schools)["entity_id"].to_list() == ["s1", "d1"]
+    assert len(known_districts(schools[schools["entity_id"] != "d1"])) == 2
+
+
+def test_a_school_counts_its_own_changes_of_course_load(release: Release) -> None:
+    for school, count in ((None, 3), ("s1", 1)):
+        (_, figure), *_ = charts_of(release, school)["course_load_changes"].panels
+        assert len(figure["data"][0]["link"]["value"]) == 4 * count, school
+
+
+def test_n_is_that_of_the_whole() -> None:
+    release = small_release()
+    cells = release.values
+    cells.loc[cells["entity_id"] == "d1", "student_count"] = 250
+    cells.loc[cells["entity_id"] == "s1", "student_count"] = 70
+    results = (cells["kpi"] == "result_count") & (cells["term_id"] == "2026-Spring")
+    cells.loc[results & (cells["entity_id"] == "s1"), "value"] = 7000
+    cells.loc[results & (cells["entity_id"] == "d1"), "value"] = 25000
+    for school, students, graded in ((None, "250", "25,000"), ("s1", "70", "7,000")):
+        for name, chart in charts_of(release, school).items():
+            if name.startswith("grade_distribution"):
+                assert chart.n == f"{graded} results · Spring 2025-26", name
+            elif " students" in chart.n:
+                assert chart.n.startswith(f"{students} students · "), name
+
+
+def test_gaps_say_the_period_that_they_are_of(release: Release) -> None:
+    chart = charts_of(release)["subgroup_gaps"]
+    assert chart.n == "100 students · 2025-26"
+    assert set(chart.table["Period"]) == {"2025-26"}
+    terms = release.gaps.assign(term_id="2026-Spring")
+    chart = charts_of(small_release(gaps=terms))["subgroup_gaps"]
+    assert chart.n == "100 students · Spring 2025-26"
+    assert set(chart.table["Period"]) == {"Spring 2025-26"}
+
+
+def test_nothing_says_how_many_students_a_teacher_has(release: Release) -> None:
+    for name, chart in charts_of(release).items():
+        if "teacher" in name or name == "days_to_grade":
+            assert len(chart.table) == 8, name
+            assert "Students" not in chart.table.columns, name
+
+
+def test_a_share_says_what_it_has_room_for() -> None:
+    said = [("other letters 20.0 %", "other letters"), ("A 12.0 %", "A"), ("A 12.0 %", "B")]
+    rows = [(name, text, share) for (text, name), share in zip(said, (0.2, 0.13, 0.1), strict=True)]
+    points = pd.DataFrame(rows, columns=["series", "text", "position"]).assign(label="x")
+    assert [trace["text"] for trace in figures.shares(points)["data"]] == [
+        ["20.0 %"], ["A 12.0 %"], [""],
+    ]  # fmt: skip
+
+
+def test_many_types_of_contents_are_five(release: Release) -> None:
+    kinds = {f"type {n}": float(n) for n in range(1, 9)}
+    many = pd.DataFrame(
+        [(subject, 2026, YEAR, kind, count) for subject in SUBJECTS
+         for kind, count in kinds.items()],
+        columns=release.contents.columns,
+    )  # fmt: skip
+    chart = charts_of(small_release(contents=many))["content_analysis"]
+    (_, figure), *_ = chart.panels
+    names = [trace["name"] for trace in figure["data"]]
+    assert names == ["type 8", "type 7", "type 6", "type 5", "other types"]
+    assert [sum(trace["x"]) for trace in figure["data"]] == pytest.approx(
+        [4 * n / 36 for n in (8, 7, 6, 5, 10)], abs=1e-4
+    )
+    assert chart.n.startswith(f"{36 * len(SUBJECTS)} ")
 
 
 def test_names_reach_figures_as_texts(release: Release) -> None:
@@ -201,6 +322,44 @@ def test_hidden_letters_are_a_part_of_their_own(release: Release) -> None:
     assert own["hidden"].startswith("hidden ")
 
 
+def test_other_letters_are_not_hidden_ones() -> None:
+    cells = small_release().values
+    given = cells["kpi"].str.startswith("letter_rate_")
+    cells.loc[given, "value"] = 0.16
+    cells.loc[cells["kpi"] == "letter_rate_P", "value"] = 0.2
+    release = small_release(values=cells)
+    for name in ("grade_distribution", "grade_distribution_whole"):
+        table = charts_of(release)[name].table
+        assert set(table.loc[table["KPI"] == "other letters", "Value"]) == {
+            "other letters 20.0\u00a0%"
+        }
+        assert "hidden" not in set(table["KPI"]), name
+    hide(cells, (cells["kpi"] == "letter_rate_P") & (cells["entity_id"] == "d1"))
+    chart = charts_of(release)["grade_distribution_whole"]
+    own = chart.table.set_index("KPI")["Value"]
+    assert own["other letters"] == "other letters fewer than 10"
+    assert own["hidden"] == "hidden 20.0\u00a0%"
+
+
+def test_a_bound_is_not_subtracted_as_if_it_were_exact() -> None:
+    release = small_release()
+    cells = release.values
+    shares = {"at_risk": 0.02, "warning": 0.2, "on_track": 0.78}
+    for level, share in shares.items():
+        cells.loc[cells["kpi"] == f"early_warning_rate_{level}", "value"] = share
+    hide(cells, cells["kpi"] == "early_warning_rate_at_risk", "at risk: less than 5 %")
+    on_track = cells["kpi"] == "early_warning_rate_on_track"
+    hide(cells, on_track & (cells["entity_id"] == "s1"))
+    table = charts_of(release)["student_early_warning"].table
+    assert "hidden" not in set(table["KPI"])
+    at_risk = cells["kpi"] == "early_warning_rate_at_risk"
+    hide(cells, at_risk & (cells["entity_id"] == "s1"))
+    table = charts_of(release)["student_early_warning"].table
+    assert table.loc[table["KPI"] == "hidden", ["", "Value"]].to_numpy().tolist() == [
+        [HOSTILE, "hidden 80.0\u00a0%"]
+    ]
+
+
 @pytest.mark.parametrize("make", [all_hidden, no_data])
 def test_without_numbers_pages_say_so(make: object, tmp_path: Path) -> None:
     assert callable(make)
@@ -232,7 +391,9 @@ def test_a_spreadsheet_computes_nothing(text: str) -> None:
     assert csv_cell(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["-2.5", "+3\u00a0%", "1,234", "Fall 2025", "", "93.1\u00a0%"])
+@pytest.mark.parametrize(
+    "text", ["-2.5", "+3\u00a0%", "1,234", "Fall 2025", "", "93.1\u00a0%", "+4.0\u00a0pp"]
+)
 def test_numbers_and_words_stay_as_they_are(text: str) -> None:
     assert csv_cell(text) == text
 
@@ -254,6 +415,99 @@ def test_files_hold_names_as_texts(release: Release, tmp_path: Path) -> None:
     )
     for page in (tmp_path / "site").glob("*.html"):
         assert "onerror=alert(2)>" not in page.read_text(), page.name
+
+
+def test_cells_with_semicolons_are_quoted(tmp_path: Path) -> None:
+    write_csv(pd.DataFrame({"a;b": ["c; d", "+4.0\u00a0pp"]}), tmp_path / "one.csv")
+    text = (tmp_path / "one.csv").read_text(encoding="utf-8-sig")
+    assert text.splitlines() == ['"a;b"', '"c; d"', '"+4.0\u00a0pp"']
+
+
+def test_nothing_of_an_earlier_district_stays(release: Release, tmp_path: Path) -> None:
+    write_site(release, tmp_path)
+    old = {"chronic_absence.png", "chronic_absence.pdf", "booklet.pdf", "booklet-school-s1.pdf"}
+    for name in (*old, "our_logo.png"):
+        (tmp_path / name).touch()
+    assert (tmp_path / "site" / school_page("s1")).is_file()
+    write_site(no_data(), tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"site", "README.md", "our_logo.png"}
+    assert not [path for path in (tmp_path / "site").rglob("*") if "s1" in path.name]
+    assert "Union District" not in html.unescape((tmp_path / "site" / "charts.html").read_text())
+
+
+def test_a_folder_that_is_no_site_is_left_alone(release: Release, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "thesis.txt").touch()
+    with pytest.raises(DistrictError, match="no site of ours"):
+        write_site(release, tmp_path)
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("options", [{"school": "s1"}, {"reason": "calls"}])
+def test_what_is_of_the_call_list_draws_no_site(options: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(DistrictError, match="are of the call list"):
+        command(output=tmp_path, **options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["site", "site/lists", "elsewhere/../site"])
+def test_no_call_list_stands_in_the_site(place: str, tmp_path: Path) -> None:
+    with pytest.raises(DistrictError, match="cannot stand in the site"):
+        command(output=tmp_path, restricted=tmp_path / place, school="s1", reason="calls")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "site.css").touch()
+    with pytest.raises(DistrictError, match="cannot stand in the site"):
+        command(output=tmp_path, restricted=tmp_path / "other" / "data", school="s1", reason="a")
+
+
+def test_who_asks_for_names_is_the_user_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody-else")
+    assert user() == pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_a_call_list_that_all_could_read_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "list.html"
+    path.write_text("older and longer than the new one")
+    path.chmod(0o644)
+    write_private(path, "ñames")
+    assert path.read_text() == "ñames"
+    assert path.stat().st_mode & 0o777 == 0o600
+    (tmp_path / "link.html").symlink_to(path)
+    with pytest.raises(OSError):
+        write_private(tmp_path / "link.html", "elsewhere")
+
+
+def test_every_page_lets_no_other_script_run(release: Release, tmp_path: Path) -> None:
+    write_site(release, tmp_path, [])
+    found = [one for one in (tmp_path / "site").glob("*.html") if one.name != LINEAGE]
+    assert len(found) > 50
+    for path in found:
+        head = path.read_text().split("<title>")[0]
+        policy = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', head)
+        assert len(policy) == 1, path.name
+        rules = dict(rule.strip().split(" ", 1) for rule in policy[0].split(";"))
+        assert rules["default-src"] == "'none'", path.name
+        assert rules["script-src"] == "'self' file:", path.name
+
+
+@pytest.mark.parametrize("text", ["", "#!/bin/sh\nexit 1\n", None])
+def test_a_browser_that_does_not_start_is_one_line(
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str | None,
+) -> None:
+    chosen = tmp_path / "browser"
+    if text is not None:
+        chosen.write_text(text)
+        chosen.chmod(0o755)
+    monkeypatch.setenv("BROWSER_PATH", str(chosen))
+    assert print_site(release, tmp_path, [Page(ALL_CHARTS, "Charts")]) == []
+    said = " ".join(capsys.readouterr().err.split())
+    assert "The site is made" in said and "install Chromium" in said
 
 
 def test_pages_of_two_ids_have_two_names() -> None:
@@ -281,6 +535,56 @@ def test_changes_since_the_last_release_are_counted(release: Release) -> None:
     assert changes(View(small_release(previous_id=None), Texts()))[0].startswith(
         "This is the first"
     )
+
+
+def test_numbers_that_appear_and_vanish_are_changes(release: Release) -> None:
+    before = release.values.copy()
+    one = (
+        before["kpi"].eq("avg_grade_percent") & before["term_id"].eq("2026-Spring")
+        & before["subgroup_type"].eq("all")
+    )  # fmt: skip
+    hide(before, one & before["entity_id"].eq("s1"))
+    gone = one & before["entity_id"].eq("s2")
+    now = release.values.copy()
+    hide(now, gone)
+    view = View(small_release(values=now, before=before), Texts())
+    sentence, moved = changes(view)
+    assert sentence.startswith("0 published numbers")
+    assert sentence.endswith("1 are shown that were not, 1 are no longer shown.")
+    assert moved.empty
+    fewer = before[~gone & ~one]
+    sentence, _ = changes(View(small_release(before=fewer), Texts()))
+    assert "; 4 are shown that were not, 0 are" in sentence
+    hide(before, gone, "share: more than 95 %")
+    sentence, _ = changes(View(small_release(values=release.values, before=before), Texts()))
+    assert sentence.startswith("1 published numbers")
+
+
+def test_a_kpi_of_no_school_has_nothing_to_choose(release: Release) -> None:
+    cells = release.values
+    few = cells[cells["kpi"].ne("section_count") | cells["grain"].eq("teacher")]
+    found = {page.path: page for page in pages(small_release(values=few))}
+    kinds = {
+        kpi: [block["kind"] for block in found[f"kpi-{kpi}.html"].blocks]
+        for kpi in ("section_count", "content_count")
+    }
+    assert "filtered" not in kinds["section_count"]
+    assert "filtered" in kinds["content_count"]
+
+
+def test_groups_say_that_a_year_ago_is_not_theirs(release: Release) -> None:
+    card = scorecard(View(release, Texts()), "school", ["s1"])
+    texts_of = {row[2]: {one[7] for one in card.rows if one[2] == row[2]} for row in card.rows}
+    assert texts_of[1] == {"for all students only"}
+    assert "for all students only" not in texts_of[0]
+
+
+def test_intervals_are_seen_on_grey_bars(release: Release) -> None:
+    (_, figure), *_ = charts_of(release)["chronic_absence"].panels
+    *bars, whiskers, names = figure["data"]
+    assert {bar["error_x"]["color"] for bar in bars} == {"white"}
+    assert contrast(whiskers["error_x"]["color"], "#ffffff") > 3
+    assert len(whiskers["error_x"]["array"]) == len(names["text"]) == 4
 
 
 def test_the_scorecard_says_what_is_better(release: Release) -> None:
@@ -319,7 +623,7 @@ def test_spanish_has_every_text_of_the_start_page(
     changes(spanish)
     assert len(asked) > 15
     assert not {key for key in asked if "es" not in catalogue[key]}
-    assert all("es" in catalogue[f"kpi_{kpi}"] for kpi in KPIS)
+    assert all("es" in catalogue[f"kpi_{row['kpi']}"] for row in read_seed("kpi_definitions"))
 
 
 def test_every_text_has_its_language_and_its_places() -> None:

@@ -84,12 +84,15 @@ def test_the_clerks_page_names_lines_and_no_values(
         """
         insert into quality.quarantine
             (quarantine_id, source_system, file, entity, id, line, rule_id, column_name, severity,
-            problem, how_to_mend, raw_row, status)
+            problem, how_to_mend, raw_row, status, last_batch_id, last_seen)
         select
-            concat('q', line), 'sis', 'users', 'users', concat('id-', line), line, 'missing_id',
-            'sourcedId', 'reject', 'no id', 'give one',
-            concat('{"orgSourcedIds": "', school_id, '", "familyName": "Secret"}'), 'open'
-        from values (7), (3), (7) as lines (line)
+            concat('q', batch, line), source, 'users', 'users', concat('id-', line), line,
+            'missing_id', 'sourcedId', 'reject', 'no id', 'give one',
+            concat('{"orgSourcedIds": "', school_id, '", "familyName": "Secret"}'), 'open',
+            batch, timestamp '2026-01-01 08:00:00' + make_interval(0, 0, 0, batch)
+        from values
+            ('sis', 1, 9), ('sis', 2, 7), ('sis', 2, 3), ('sis', 2, 7), ('lms', 3, 5)
+            as lines (source, batch, line)
         cross join (select min(school_id) as school_id from core.dim_school where is_current)
         """
     )
@@ -97,12 +100,16 @@ def test_the_clerks_page_names_lines_and_no_values(
     tables = [block for block in blocks if block["kind"] == "table"]
     faults, lines = tables[:2]
     row = faults["rows"][0]
-    assert row[:2] == ["users.csv", "missing_id"]
-    assert row[2] in set(released.schools["name"])
-    assert row[4] == "2"
-    assert lines["rows"] == [["users.csv", "missing_id", "3, 7"]]
+    assert row[:3] == ["sis", "users.csv", "missing_id"]
+    assert row[3] in set(released.schools["name"])
+    assert [row[5] for row in faults["rows"]] == ["3", "1"]
+    assert lines["rows"] == [
+        ["lms", "users.csv", "2026-01-04 08:00", "missing_id", "5"],
+        ["sis", "users.csv", "2026-01-03 08:00", "missing_id", "3, 7"],
+        ["sis", "users.csv", "2026-01-02 08:00", "missing_id", "9"],
+    ]
     assert "Secret" not in str(blocks) and "id-7" not in str(blocks)
-    warehouse.sql("delete from quality.quarantine where source_system = 'sis'")
+    warehouse.sql("delete from quality.quarantine where rule_id = 'missing_id'")
 
 
 def test_a_call_list_needs_a_reason_and_is_logged(
@@ -128,6 +135,16 @@ def test_a_call_list_needs_a_reason_and_is_logged(
     assert path.stat().st_mode & 0o077 == 0
     assert "RESTRICTED" in text and "calls &lt;b&gt;home&lt;/b&gt;" in text
     assert all(f"<td>{student}</td>" in text for student in warned.students)
+    assert text.count("<dt>GPA of the year</dt>") == len(warned.students)
+    failed = warehouse.sql(
+        f"""
+        select count(distinct course_id) as count from pub.course_failures
+        where student_id = '{warned.students[0]}'
+            and school_year = (select max(school_year) from pub.student_early_warning)
+        """
+    ).collect()[0]["count"]
+    article = text.split(f"<dd>{warned.students[0]}</dd>")[1].split("</article>")[0]
+    assert f"<dt>Courses failed this year</dt><dd>{failed}</dd>" in article
     entry = warehouse.table(LOG).collect()
     assert [row.reason for row in entry] == ["calls <b>home</b>"]
     assert set(entry[0].student_ids) == set(warned.students)
