@@ -6,6 +6,7 @@ Guardians of no other student are forgotten too. A report proves it and names no
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,12 +40,15 @@ from python_jobs.landing.forgotten import (
 )
 from python_jobs.landing.quarantine import QUARANTINE
 from python_jobs.landing.raw import row_hash
+from python_jobs.landing.rules import listed
 from python_jobs.release import point_views_again
 from python_jobs.reports.restricted import LOG as DISCLOSURES
 from python_jobs.serve import warn_of_served_rows
 from python_jobs.spark import PROJECT, get_spark, table_version, warehouse_dir
 
 REPORTS = PROJECT / "reports"
+REPORT_FOLDERS = (REPORTS, PROJECT / "ml_reports")  # lists and pages that people were given
+FAMILY = ("guardian", "parent", "relative")  # roles; staff is not forgotten
 HISTORY = "snapshots.snap_users"
 VALUES = "kpi.kpi_values"
 # Columns that name a student or guardian in tables that no build makes anew.
@@ -52,6 +56,7 @@ PERSON_COLUMNS = {"student_id", "guardian_id", "user_id", "entity_id"}
 KEPT_SCHEMAS = ("releases", "ml")
 PARALLEL = 4
 YEARS = 7
+MONTHS_BEFORE_NEW_YEAR = 6  # a school year begins in July and has the number of the next year
 
 
 class StudentUnknown(DistrictError):
@@ -114,21 +119,33 @@ def retain_command(
 
 
 def _last_years(spark: SparkSession) -> DataFrame:
-    """Return each student who is not forgotten, with the last school year of any enrollment."""
+    """Return each student who is not forgotten, with the last school year of any enrollment.
+
+    Of one without any it is the school year in which the student's row last changed.
+    """
     if not spark.catalog.tableExists("core.fact_enrollment"):
         raise DistrictError("nothing has been built yet", "run: district build")
     return spark.sql(
         f"""
+        with enrolled as (
+            select student_id, max(school_year) as last_year
+            from core.fact_enrollment
+            group by student_id
+        )
+
         select
-            student_id,
-            max(school_year) as last_year,
+            users.id as student_id,
+            coalesce(
+                enrolled.last_year,
+                year(add_months(users.effective_at, {MONTHS_BEFORE_NEW_YEAR}))
+            ) as last_year,
             (
                 select max(school_year) from core.dim_term
                 where start_date <= (select as_of_date from core.reporting_date)
             ) as current_year
-        from core.fact_enrollment
-        where not startswith(student_id, '{PREFIX}')
-        group by student_id
+        from raw.users
+        left join enrolled on users.id = enrolled.student_id
+        where users.role = 'student' and not startswith(users.id, '{PREFIX}')
         """
     )
 
@@ -142,11 +159,11 @@ def forget(student_ids: list[str], reason: str) -> Path:
     if not reason.strip():
         raise DistrictError("no reason is given", 'say why: --reason "request of the family"')
     spark = get_spark()
-    before = _version(spark)
+    require_local_tables(spark)
     with progress("Forgetting"):
         persons = _with_guardians(spark, student_ids)
-        traces = _traces(spark, persons)
-        names = _remember(spark, persons, reason)
+        begun = Begun.of(spark, persons)
+        names = _remember(spark, begun.persons, reason)
         proof = Proof(reason, names)
         known = forgotten(spark)
         for entity in PERSON_IDS:
@@ -159,20 +176,70 @@ def forget(student_ids: list[str], reason: str) -> Path:
             _delete_rows(spark, table, known, proof)
     run_dbt(["run", "--full-refresh"], title="Building without them")
     with progress("Removing old files"):
-        _compare(spark, before, proof)
+        _compare(spark, begun.version, proof)
         point_views_again(spark)
         _vacuum(spark, proof)
     with progress("Searching"):
-        _search(traces - _still_there(spark), proof)
+        _search(set(begun.traces) - _still_there(spark), proof)
     path = proof.write()
     warn_of_served_rows()
     if proof.files_found:
         raise DistrictError(
             f"{len(proof.files_found)} files still name a forgotten person: {path}",
-            "run the same again; if it stays, land and build into a new warehouse",
+            f"delete those of {' and '.join(one.name for one in REPORT_FOLDERS)}, then run the "
+            "same again; if others stay, land and build into a new warehouse",
         )
+    Begun.path().unlink()
     err.print(f"{len(names)} persons are forgotten; what was done: {path}")
     return path
+
+
+@dataclass
+class Begun:
+    """Who is being forgotten, in a file of this user until it is done.
+
+    After a run that was killed raw no longer tells the ids, guardians and names to search for.
+    """
+
+    persons: list[str]
+    traces: list[str]
+    version: int | None  # of kpi_values before
+
+    @staticmethod
+    def path() -> Path:
+        return warehouse_dir() / "forgetting.json"
+
+    @classmethod
+    def of(cls, spark: SparkSession, persons: list[str]) -> "Begun":
+        """Write down these persons, and who is left of a run that did not end; return all."""
+        begun = cls(persons, sorted(_traces(spark, persons)), _version(spark))
+        if cls.path().is_file():
+            left = cls(**json.loads(cls.path().read_text()))
+            begun = cls(
+                sorted({*left.persons, *persons}),
+                sorted({*left.traces, *begun.traces}),
+                left.version,
+            )
+        new = cls.path().with_suffix(".new")
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(asdict(begun), file)
+        new.replace(cls.path())
+        return begun
+
+
+def tables_dir(spark: SparkSession) -> str:
+    return spark.conf.get("spark.sql.warehouse.dir", "").removeprefix("file:")
+
+
+def require_local_tables(spark: SparkSession) -> None:
+    """Raise DistrictError when the tables are where their old files cannot be searched."""
+    location = tables_dir(spark)
+    if "://" in location:
+        raise DistrictError(
+            f"the tables are at {location}: forget can only prove what is gone from local files",
+            "give it a copy of the tables in a local TABLES_LOCATION, or mount the storage there",
+        )
 
 
 def _version(spark: SparkSession) -> int | None:
@@ -190,6 +257,12 @@ def _with_guardians(spark: SparkSession, student_ids: list[str]) -> list[str]:
     given = spark.createDataFrame([(one,) for one in student_ids], "student_id string")
     begun = is_forgotten(F.col("student_id"), forgotten(spark))
     students = spark.table("raw.users").where("role = 'student'").select("id")
+    if spark.catalog.tableExists(HISTORY):
+        students = students.union(
+            spark.table(HISTORY).where("user_role = 'student'").select("user_id")
+        )
+    if spark.catalog.tableExists(QUARANTINE):
+        students = students.union(_never_landed(spark))
     unknown = given.where(~begun).join(students, F.col("student_id") == F.col("id"), "left_anti")
     count = unknown.count()
     if count:
@@ -200,12 +273,17 @@ def _with_guardians(spark: SparkSession, student_ids: list[str]) -> list[str]:
     if not spark.catalog.tableExists("raw.guardianships"):
         return student_ids
     given.createOrReplaceTempView("students_to_forget")
+    # A brother or sister may have been forgotten before.
     guardians = spark.sql(
-        """
+        f"""
         select guardian_id
         from raw.guardianships
-        inner join raw.users on users.id = guardian_id and users.role <> 'teacher'
+        inner join raw.users on users.id = guardian_id and users.role in ({listed(FAMILY)})
+        left anti join raw.affiliations
+            on affiliations.user_id = guardian_id
+            and affiliations.role not in ({listed(FAMILY)})
         left join students_to_forget using (student_id)
+        where not startswith(guardian_id, '{PREFIX}') and not startswith(student_id, '{PREFIX}')
         group by guardian_id
         having count(*) = count(students_to_forget.student_id)
         """
@@ -213,11 +291,46 @@ def _with_guardians(spark: SparkSession, student_ids: list[str]) -> list[str]:
     return student_ids + [row.guardian_id for row in guardians.collect()]
 
 
+def _never_landed(spark: SparkSession) -> DataFrame:
+    """Return the ids of users that only rows in quarantine speak of."""
+    rows = spark.table(QUARANTINE).withColumn("said", F.from_json("raw_row", "map<string,string>"))
+    ids = rows.selectExpr(
+        """
+        explode(array_compact(array(
+            if(entity = 'users', id, null), said['studentSourcedId'], said['userSourcedId']
+        ))) as id
+        """
+    )
+    return ids.join(spark.table("raw.users"), "id", "left_anti")
+
+
+def _said() -> Column:
+    """Return SQL for the values of a row in quarantine, those of lists apart."""
+    said = F.expr(
+        "flatten(transform(map_values(from_json(raw_row, 'map<string,string>')), "
+        "text -> transform(split(text, ','), item -> trim(item))))"
+    )
+    return F.coalesce(said, F.array())
+
+
 def _traces(spark: SparkSession, persons: list[str]) -> set[str]:
     """Return what would tell that a person is still there: ids, user names, addresses, names."""
     wanted = spark.createDataFrame([(one,) for one in persons], "id string")
-    found = spark.table("raw.users").join(wanted, "id", "left_semi")
-    return set(persons) | _marks(found)
+    found = set(persons) | _marks(spark.table("raw.users").join(wanted, "id", "left_semi"))
+    if spark.catalog.tableExists(HISTORY):
+        versions = spark.table(HISTORY).withColumnRenamed("user_id", "id")
+        found |= _marks(versions.join(wanted, "id", "left_semi"))
+    if spark.catalog.tableExists(QUARANTINE):
+        rows = spark.table(QUARANTINE).where("entity = 'users'").join(wanted, "id", "left_semi")
+        names = rows.select(F.from_json("raw_row", "map<string,string>").alias("said")).selectExpr(
+            "said['username'] as username",
+            "said['email'] as email",
+            "coalesce(said['phone'], said['sms']) as phone",
+            "said['givenName'] as given_name",
+            "said['familyName'] as family_name",
+        )
+        found |= _marks(names)
+    return found
 
 
 def _still_there(spark: SparkSession) -> set[str]:
@@ -305,11 +418,7 @@ def _rewrite_quarantine(spark: SparkSession, known: frozenset[str], proof: Proof
     """Empty and close the broken rows that speak of the persons; a source may send them again."""
     if not spark.catalog.tableExists(QUARANTINE):
         return
-    said = F.expr(
-        "flatten(transform(map_values(from_json(raw_row, 'map<string,string>')), "
-        "text -> transform(split(text, ','), item -> trim(item))))"
-    )
-    speaks = F.exists(F.coalesce(said, F.array()), lambda item: is_forgotten(item, known))
+    speaks = F.exists(_said(), lambda item: is_forgotten(item, known))
     rows = spark.table(QUARANTINE).where(speaks | is_forgotten(F.col("id"), known))
     now = F.lit(datetime.now(UTC).replace(tzinfo=None))
     is_open = F.col("status") == "open"
@@ -403,7 +512,7 @@ def _vacuum(spark: SparkSession, proof: Proof) -> None:
 
 
 def _search(traces: set[str], proof: Proof) -> None:
-    """Look for the persons in every file of the warehouse, those of Delta's logs included."""
+    """Look for the persons in the files of the warehouse, Delta's logs too, and in reports."""
     words = "|".join(re.escape(trace) for trace in sorted(traces, key=len, reverse=True))
     pattern = rf"(^|[^0-9A-Za-z])({words})($|[^0-9A-Za-z])"
     in_bytes = re.compile(pattern.encode())
@@ -416,8 +525,9 @@ def _search(traces: set[str], proof: Proof) -> None:
             for texts in _texts_of(path)
         )
 
-    root = warehouse_dir()
-    files = [path for path in root.rglob("*") if path.is_file()]
+    folders = {warehouse_dir(), Path(tables_dir(get_spark())).absolute(), *REPORT_FOLDERS}
+    files = sorted({path for one in folders for path in one.rglob("*") if path.is_file()})
+    files = [path for path in files if path != Begun.path()]
     with ThreadPoolExecutor(PARALLEL) as pool:
         found = [
             path
@@ -425,7 +535,7 @@ def _search(traces: set[str], proof: Proof) -> None:
             if is_in
         ]
     proof.files_searched = len(files)
-    proof.files_found = sorted(str(path.relative_to(root)) for path in found)
+    proof.files_found = [os.path.relpath(path, warehouse_dir()) for path in found]
 
 
 def _texts_of(path: Path) -> Iterator[pa.Array]:

@@ -10,6 +10,7 @@ from python_jobs.seeds import variables
 
 WHOLE = "kpi_thresholds"
 BANDS = "letter_grade_bands"
+POINTS = "letter_grade_points"
 SPLIT = """
     update kpi_thresholds set effective_to = '2020-07-01' where threshold = 'switch_days';
     insert into kpi_thresholds
@@ -57,6 +58,33 @@ CASES = {
     "delete from gpa_rules where rule = 'credits_when_unknown'": (
         "gpa_rules", "credits_when_unknown", "is missing",
     ),
+    "update gpa_rules set value = 'lattest' where rule = 'retake_policy'": (
+        "gpa_rules", "retake_policy, default, from 1900-01-01", "is no policy",
+    ),
+    "update gpa_rules set value = 'one' where rule = 'credits_when_unknown'": (
+        "gpa_rules", "credits_when_unknown, default, from 1900-01-01", "is no number of 0 or more",
+    ),
+    "update gpa_rules set rule = 'retake_polcy' where rule = 'retake_policy'": (
+        "gpa_rules", "retake_polcy, default, from 1900-01-01", "is no rule",
+    ),
+    "update gpa_rules set effective_to = '2020-07-01' where rule = 'retake_policy'": (
+        "gpa_rules", "retake_policy, default, from 1900-01-01", "ends, and no row follows",
+    ),
+    "insert into gpa_rules select * from gpa_rules where rule = 'retake_policy'": (
+        "gpa_rules", "retake_policy, default, from 1900-01-01", "overlaps the row before it",
+    ),
+    "delete from letter_grade_points where letter = 'B'": (
+        POINTS, "plus_minus, B, default, on 1900-01-01", "has a band and no points",
+    ),
+    "update letter_grade_points set effective_to = '2020-07-01' where letter = 'B'": (
+        POINTS, "plus_minus, B, default, on 2020-07-01", "has a band and no points",
+    ),
+    """
+    update letter_grade_points set effective_to = '2020-07-01' where letter = 'W';
+    insert into letter_grade_points
+    select scale_id, letter, 0, false, false, jurisdiction, '2021-07-01', '9999-12-31'
+    from letter_grade_points where letter = 'W'
+    """: (POINTS, "plus_minus, W, default, from 2021-07-01", "leaves a gap before it"),
     "update letter_grade_bands set minimum_percent = 91 where letter = 'A-'": (
         BANDS, "plus_minus, A-, default, on 1900-01-01", "leaves a gap below it",
     ),

@@ -1,4 +1,5 @@
--- A letter of a scale has at most one number of points on a day; the scale in use has points.
+-- A letter of a scale has one number of points on each day from its first to its last; the scale in
+-- use has points.
 with rows_in_order as (
     select
         *,
@@ -18,11 +19,12 @@ select
     scale_id || ', ' || letter || ', ' || jurisdiction || ', from ' || effective_from as place,
     case
         when effective_from >= effective_to then 'ends before it begins'
-        else 'overlaps the row before it'
+        when effective_from < previous_effective_to then 'overlaps the row before it'
+        else 'leaves a gap before it'
     end as problem,
     'let effective_from be the effective_to of the row before' as remedy
 from rows_in_order
-where effective_from >= effective_to or effective_from < previous_effective_to
+where effective_from >= effective_to or effective_from <> previous_effective_to
 union all
 select
     'letter_grade_points' as seed,
