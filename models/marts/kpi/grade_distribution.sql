@@ -18,42 +18,56 @@ periods as (
     select * from {{ ref('term_periods') }}
 ),
 
-entity_rows as (
+student_letters as (
     select
         results.student_id,
+        results.course_id,
+        results.school_id,
+        coalesce(courses.subject_area, 'unknown') as subject_area,
+        coalesce(schools.district_id, 'unknown') as district_id,
         results.school_year,
         periods.period_id as term_id,
         results.grade_letter,
-        inline(array(
-            struct('course' as grain, results.course_id as entity_id),
-            struct('school' as grain, results.school_id as entity_id),
-            struct('subject' as grain, coalesce(courses.subject_area, 'unknown') as entity_id),
-            struct('district' as grain, coalesce(schools.district_id, 'unknown') as entity_id)
-        )) as (grain, entity_id)
+        count(*) as letter_count
     from results
     left join courses on results.course_key = courses.course_key
     left join schools on results.school_key = schools.school_key
     inner join periods on results.term_id = periods.term_id
+    group by all
 ),
 
-letters as (
-    select distinct
+entity_rows as (
+    select
+        student_id,
         school_year,
         term_id,
-        grade_letter
-    from entity_rows
+        grade_letter,
+        letter_count,
+        inline(array(
+            struct('course' as grain, course_id as entity_id),
+            struct('school' as grain, school_id as entity_id),
+            struct('subject' as grain, subject_area as entity_id),
+            struct('district' as grain, district_id as entity_id)
+        )) as (grain, entity_id)
+    from student_letters
 ),
 
-totals as (
+-- A student's letters, each and all together (grade_letter is null), in one pass.
+student_rows as (
     select
         grain,
         entity_id,
         school_year,
         term_id,
-        count(distinct student_id) as student_count,
-        count(*) as result_count
+        student_id,
+        grade_letter,
+        sum(letter_count) as letter_count
     from entity_rows
-    group by grain, entity_id, school_year, term_id
+    group by
+        grouping sets (
+            (grain, entity_id, school_year, term_id, student_id, grade_letter),
+            (grain, entity_id, school_year, term_id, student_id)
+        )
 ),
 
 counts as (
@@ -63,35 +77,68 @@ counts as (
         school_year,
         term_id,
         grade_letter,
-        count(distinct student_id) as letter_student_count,
-        count(*) as letter_count
-    from entity_rows
+        count(*) as student_count,
+        sum(letter_count) as letter_count
+    from student_rows
     group by grain, entity_id, school_year, term_id, grade_letter
 ),
 
+entities as (
+    select
+        grain,
+        entity_id,
+        school_year,
+        term_id,
+        max(if(grade_letter is null, student_count, null)) as student_count,
+        max(if(grade_letter is null, letter_count, null)) as result_count,
+        map_from_entries(
+            collect_list(
+                if(
+                    grade_letter is null,
+                    null, struct(grade_letter, struct(student_count, letter_count))
+                )
+            )
+        ) as letter_counts
+    from counts
+    group by grain, entity_id, school_year, term_id
+),
+
+letters as (
+    select distinct
+        results.school_year,
+        periods.period_id as term_id,
+        results.grade_letter
+    from results
+    inner join periods on results.term_id = periods.term_id
+),
+
 -- Every letter that anybody has in the period: one that an entity lacks is a share of 0.
+entity_letters as (
+    select
+        entities.grain,
+        entities.entity_id,
+        entities.school_year,
+        entities.term_id,
+        letters.grade_letter,
+        entities.student_count,
+        coalesce(
+            element_at(entities.letter_counts, letters.grade_letter).student_count, 0
+        ) as letter_student_count,
+        coalesce(
+            element_at(entities.letter_counts, letters.grade_letter).letter_count, 0
+        ) as letter_count,
+        entities.result_count
+    from entities
+    inner join letters
+        on entities.school_year = letters.school_year
+        and entities.term_id = letters.term_id
+),
+
 final as (
     select
-        totals.grain,
-        totals.entity_id,
-        totals.school_year,
-        totals.term_id,
-        letters.grade_letter,
-        totals.student_count,
-        coalesce(counts.letter_student_count, 0) as letter_student_count,
-        coalesce(counts.letter_count, 0) as letter_count,
-        totals.result_count,
-        {{ ratio('coalesce(counts.letter_count, 0)', 'totals.result_count') }} as letter_rate
-    from totals
-    inner join letters
-        on totals.school_year = letters.school_year
-        and totals.term_id = letters.term_id
-    left join counts
-        on totals.grain = counts.grain
-        and totals.entity_id = counts.entity_id
-        and totals.school_year = counts.school_year
-        and totals.term_id = counts.term_id
-        and letters.grade_letter = counts.grade_letter
+        *,
+        {{ ratio('letter_count', 'result_count') }} as letter_rate
+    from entity_letters
 )
 
 select * from final

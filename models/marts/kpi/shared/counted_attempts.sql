@@ -25,12 +25,26 @@ retake_policies as (
     group by school_years.school_year
 ),
 
--- Terms of one section, or of two sections that the student changed between, are one attempt.
+-- Terms of one section are one attempt, and so are those of sections of their own, each passed;
+-- a term passed once more, or after a failure, is another attempt.
+numbered as (
+    select
+        *,
+        row_number() over (
+            partition by student_id, course_title, school_year, term_id, credits_earned > 0
+            order by graded_date, course_id
+        ) as term_attempt
+    from marks
+),
+
 named as (
     select
         *,
-        if(is_part, 'terms', concat_ws(' ', course_id, term_id)) as attempt
-    from marks
+        if(
+            is_part or (is_reporting_term and credits_earned > 0 and term_attempt = 1),
+            'terms', concat_ws(' ', course_id, term_id)
+        ) as attempt
+    from numbered
 ),
 
 attempts as (
