@@ -208,7 +208,7 @@ def _grown(feature: str, before: Array, after: Array, share: float) -> Array:
     if feature in EVENTS:
         grown: Array = first + generator.binomial(more.astype(int), share)
     else:
-        grown = np.floor(first + share * more + generator.random(len(more)))
+        grown = first + np.floor(share * more + generator.random(len(more)))
     return grown
 
 
