@@ -46,6 +46,8 @@ def frame_of(students: int) -> pd.DataFrame:
             cut_date=pd.Timestamp(year, 3, 1).date(),
             school_year=year,
             label_school_year=float(year),
+            school_days=90,
+            term_school_days=90,
             school_id=[f"sch-{number:03d}" for number in generator.integers(500, size=count)],
             rule_level=(frame["mean_percent"] < -1).astype(int),
             rule_points=(frame["mean_percent"] < -1).astype(int),

@@ -3,7 +3,9 @@
     district land synthetic --preset demo && district build && district release
     python bench/early_warning_truth.py
 
-Fails when the AUC on the test year is 0.03 or more below that of the generator's own risk.
+Fails when the AUC on the test year is 0.03 or more below that of the generator's own risk, or above
+it beyond chance, for then the draws do not tell the risk. Few draws rank students worse than their
+true risk does, which flatters the model: with 12, a best possible AUC of 0.83 comes out as 0.78.
 The same students sit in the same courses many times, and only what nobody could know before the
 term is drawn anew: moods, luck, what is handed in, and when.
 """
@@ -61,7 +63,7 @@ def true_risk(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=12)
+    parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1, help="of the district that has landed")
     arguments = parser.parse_args()
     spark = get_spark()
@@ -80,7 +82,9 @@ def main() -> None:
     gap = best.auc() - ours.auc()
     print(f"model {ours.auc():.3f}, best possible {best.auc():.3f}")
     print(f"difference {gap:.3f} ({low:.3f} to {high:.3f}), at most {LIMIT}")
-    sys.exit(int(gap >= LIMIT))
+    if high < 0:
+        print("the model ranks better than the truth: take more --draws")
+    sys.exit(int(gap >= LIMIT or high < 0))
 
 
 if __name__ == "__main__":

@@ -229,7 +229,7 @@ class Begun:
 
 
 def tables_dir(spark: SparkSession) -> str:
-    return spark.conf.get("spark.sql.warehouse.dir", "").removeprefix("file:")
+    return str(spark.conf.get("spark.sql.warehouse.dir")).removeprefix("file:")
 
 
 def require_local_tables(spark: SparkSession) -> None:

@@ -322,11 +322,13 @@ class Candidate:
             "jurisdiction": self.build.jurisdiction,
             "grading_scale": self.build.grading_scale,
         }
-        published = [
+        published: list[tuple[str, str, int | None, str | None]] = [
             (table.name, table.source, count, definition_of(table.node.name, variables))
             for table, count in zip(self.tables, counts, strict=True)
         ]
-        pinned = [(fact, fact, None, None) for fact in self.facts]
+        pinned: list[tuple[str, str, int | None, str | None]] = [
+            (fact, fact, None, None) for fact in self.facts
+        ]
         # A KPI's own row tells whether its definition has changed.
         pinned += [
             (kpi, f"kpi.{VALUES}", None, definition_of_kpi(kpi, variables)) for kpi in self.kpis

@@ -93,6 +93,7 @@ ranked_days as (
         cuts.term_id,
         cuts.cut_type,
         dates.calendar_date,
+        dates.calendar_date >= cuts.start_date as is_of_term,
         row_number() over (
             partition by cuts.term_id, cuts.cut_type order by dates.calendar_date desc
         ) as days_back
@@ -102,16 +103,22 @@ ranked_days as (
         and dates.calendar_date between cuts.year_start_date and cuts.cut_date
 ),
 
-recent_days as (
+passed_days as (
     select
         ranked_days.term_id,
         ranked_days.cut_type,
-        min(ranked_days.calendar_date) as recent_start_date
+        count(*) as school_days,
+        count_if(ranked_days.is_of_term) as term_school_days,
+        min(
+            if(
+                ranked_days.days_back <= thresholds.recent_school_days,
+                ranked_days.calendar_date, null
+            )
+        ) as recent_start_date
     from ranked_days
     inner join cuts
         on ranked_days.term_id = cuts.term_id and ranked_days.cut_type = cuts.cut_type
     inner join thresholds on cuts.school_year = thresholds.school_year
-    where ranked_days.days_back <= thresholds.recent_school_days
     group by ranked_days.term_id, ranked_days.cut_type
 ),
 
@@ -126,7 +133,9 @@ final as (
         cuts.year_start_date,
         cuts.start_date as term_start_date,
         cuts.end_date as term_end_date,
-        coalesce(recent_days.recent_start_date, cuts.cut_date) as recent_start_date,
+        coalesce(passed_days.recent_start_date, cuts.cut_date) as recent_start_date,
+        coalesce(passed_days.school_days, 0) as school_days,
+        coalesce(passed_days.term_school_days, 0) as term_school_days,
         cuts.label_term_id,
         cuts.label_school_year,
         cuts.label_start_date,
@@ -136,8 +145,8 @@ final as (
         ) as is_label_complete
     from cuts
     inner join thresholds on cuts.school_year = thresholds.school_year
-    left join recent_days
-        on cuts.term_id = recent_days.term_id and cuts.cut_type = recent_days.cut_type
+    left join passed_days
+        on cuts.term_id = passed_days.term_id and cuts.cut_type = passed_days.cut_type
 )
 
 select * from final

@@ -14,9 +14,9 @@ final as (
         attendance.student_id,
         cut_days.cut_id,
         count(*) as day_count,
-        sum(attendance.absent_fraction) as absent_days,
+        sum(attendance.is_absent_day) as absent_days,
         count_if(cut_days.is_recent) as recent_day_count,
-        sum(if(cut_days.is_recent, attendance.absent_fraction, 0)) as recent_absent_days,
+        sum(if(cut_days.is_recent, attendance.is_absent_day, 0)) as recent_absent_days,
         count_if(attendance.is_tardy) as tardy_count
     from attendance
     inner join cut_days on attendance.attendance_date = cut_days.calendar_date

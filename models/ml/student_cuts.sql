@@ -50,6 +50,8 @@ final as (
         cuts.label_start_date,
         cuts.label_end_date,
         cuts.is_label_complete,
+        cuts.school_days,
+        cuts.term_school_days,
         enrolled.num_courses
     from enrolled
     inner join cuts on enrolled.cut_id = cuts.cut_id

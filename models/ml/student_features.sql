@@ -56,6 +56,8 @@ final as (
         term_id,
         label_term_id,
         label_school_year,
+        school_days,
+        term_school_days,
         case
             when grade_level in ('IT', 'PR', 'PK') then -1d
             when grade_level = 'KG' then 0d

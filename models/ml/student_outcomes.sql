@@ -17,8 +17,16 @@ gpas as (
 ),
 
 changes as (
-    select * from {{ ref('fact_course_load_change') }}
+    select
+        *,
+        cast(occurred_at as date) as dropped_date
+    from {{ ref('fact_course_load_change') }}
     where action = 'drop'
+),
+
+enrollments as (
+    select * from {{ ref('fact_enrollment') }}
+    where end_date > begin_date
 ),
 
 thresholds as (
@@ -36,16 +44,21 @@ term_marks as (
     group by student_id, term_id
 ),
 
+-- Who leaves the district drops all courses at once; that is no trouble with one of them.
 drops as (
     select
         students.student_id,
         students.cut_id,
-        count(*) as dropped_course_count
+        count(distinct changes.adjustment_id) as dropped_course_count
     from students
     inner join changes
         on students.student_id = changes.student_id
-        and cast(changes.occurred_at as date)
-        between students.label_start_date and students.label_end_date
+        and changes.dropped_date between students.label_start_date and students.label_end_date
+    inner join enrollments
+        on changes.student_id = enrollments.student_id
+        and changes.course_id <> enrollments.course_id
+        and students.label_end_date >= enrollments.begin_date
+        and changes.dropped_date < enrollments.end_date
     group by students.student_id, students.cut_id
 ),
 

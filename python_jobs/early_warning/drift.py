@@ -1,55 +1,160 @@
-"""Whether students of today still look like those that the model learned from."""
+"""Whether students of today still look like those that the model learned from.
 
-from dataclasses import dataclass, field
+Features change in the course of a year though nothing is amiss: counts grow, rates settle. A night
+is compared with what the learned cuts before and after it let expect on its school day.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import chi2
 
 from python_jobs.early_warning.data import matrix
 
 Array = npt.NDArray[Any]
 BINS = 10
-STAGE_DAYS = 21  # cuts closer than this, in any year, are of one stage
+STAGE_DAYS = 15  # school days; cuts closer than this, in any year, are of one stage
 LEAST_SHARE = 1e-3  # of an empty bin
+LEAST_ATOM = 0.01  # share of the students, at each stage, of a value that has its own bin
+FALSE_ALARMS = 1e-3  # chance of a refusal by luck alone, per night
+# Counts since the school year began: events come one by one, homework is set for whole classes.
+EVENTS = (
+    "num_changes", "num_drops", "num_school_moves", "num_incidents", "num_severe_incidents",
+    "num_contacts", "num_views",
+)  # fmt: skip
+SCHEDULED = ("num_homeworks",)
+STANDING = ("grade_number", "num_courses", "prior_gpa", "num_failures")  # the same all year
+OF_TERM = (
+    "avg_gpa", "lowest_course_percent", "num_failing_now", "math_percent", "english_percent",
+    "science_percent", "social_science_percent",
+)  # fmt: skip
+SETTLED = 0.9  # of the days of the first learned cut, from which all but events is compared
+QUANTILES = np.linspace(0, 1, 201)
+COPIES = 50  # of each quantile, in which chance has its say
+SEED = 13
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins between edges, the outer ones open; atoms, which many students share, have their own."""
+
+    edges: Array
+    atoms: Array
+
+    @classmethod
+    def of(cls, values: Array) -> "Bins":
+        """Take deciles as edges; a value that several deciles share is an atom."""
+        known = values[~np.isnan(values)]
+        if not len(known):
+            return cls(np.array([]), np.array([]))
+        deciles = np.quantile(known, np.linspace(0, 1, BINS + 1))
+        atoms, counts = np.unique(deciles, return_counts=True)
+        return cls(np.unique(deciles[1:-1]), atoms[counts > 1])
+
+    def shares(self, values: Array) -> Array:
+        """Return the share of each bin, of each atom, and last of what is not known."""
+        place = np.searchsorted(self.edges, values, "left")
+        first = len(self.edges) + 1
+        for number, atom in enumerate(self.atoms):
+            place[values == atom] = first + number
+        place[np.isnan(values)] = first + len(self.atoms)
+        counts = np.bincount(place, minlength=first + len(self.atoms) + 1)
+        shares: Array = counts / max(len(values), 1)
+        return shares
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Students learned from at one stage of the school year, over all years."""
+
+    school_days: int
+    term_school_days: int
+    row_count: int
+    shares: list[Array]  # of each feature, in its bins
+    counts: dict[str, Array]  # quantiles of what grows
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Shares of the students learned from in the bins of each feature, by day of the school year.
-
-    Features grow in the course of a year; today is compared with the nearest day learned from.
-    """
+    """The stages of a school year, in their order, and the bins of each feature."""
 
     features: list[str]
-    edges: list[Array]
-    shares: dict[int, list[Array]] = field(default_factory=dict)
+    bins: list[Bins]
+    stages: list[Stage]
 
-    def nearest(self, day: int) -> int:
-        return min(self.shares, key=lambda one: (abs(one - day), one))
+    def around(self, day: int) -> tuple[Stage, Stage, float]:
+        """Return the stages before and after a school day, and how far it lies between them.
 
-
-def day_of_year(frame: pd.DataFrame) -> pd.Series:
-    """Return how many days after 1 August before the school year's end the cut lies."""
-    cuts = pd.to_datetime(frame["cut_date"])
-    starts = pd.to_datetime((frame["school_year"] - 1).astype(str) + "-08-01")
-    return (cuts - starts).dt.days
+        Before the first stage is the first day of school, on which every count is 0.
+        """
+        first = self.stages[0]
+        start = Stage(
+            0, 0, first.row_count, first.shares, {one: 0 * x for one, x in first.counts.items()}
+        )
+        before = [one for one in (start, *self.stages) if one.school_days <= day][-1]
+        after = next((one for one in self.stages if one.school_days > day), before)
+        days = after.school_days - before.school_days
+        return before, after, (day - before.school_days) / days if days else 0.0
 
 
 def learn_reference(known: pd.DataFrame, features: list[str]) -> Reference:
-    """Take the bins from all rows, by deciles, and the shares from the cuts of one stage of
-    the school year, over all years."""
+    """Take the bins from all rows, and the shares from the cuts of one stage over all years."""
     x = matrix(known, features)
-    edges = [_edges(x[:, place]) for place in range(len(features))]
-    days = day_of_year(known)
-    shares = {
-        int(days.iloc[rows].median()): [
-            _shares(x[rows, place], edges[place]) for place in range(len(features))
-        ]
-        for rows in _stages(days)
-    }
-    return Reference(features, edges, shares)
+    stages = _stages(known["school_days"])
+    bins, shares = [], []
+    for values in x.T:
+        # A rate as one day of 45 is common because of the day of the cut, not of the students.
+        atoms = np.array(
+            [
+                atom
+                for atom in Bins.of(values).atoms
+                if atom == np.round(atom)
+                and all(np.mean(values[rows] == atom) >= LEAST_ATOM for rows in stages)
+            ]
+        )
+        spread = [_spread(values[rows], atoms) for rows in stages]
+        one = Bins(Bins.of(np.concatenate(spread)).edges, atoms)
+        bins.append(one)
+        shares.append([one.shares(part) for part in spread])
+    return Reference(
+        features,
+        bins,
+        [
+            Stage(
+                int(known["school_days"].iloc[rows].median()),
+                int(known["term_school_days"].iloc[rows].median()),
+                len(rows),
+                [of_stages[number] for of_stages in shares],
+                {
+                    name: np.quantile(
+                        x[rows, features.index(name)], QUANTILES, method="inverted_cdf"
+                    )
+                    for name in (*EVENTS, *SCHEDULED)
+                    if name in features
+                },
+            )
+            for number, rows in enumerate(stages)
+        ],
+    )
+
+
+def _spread(values: Array, atoms: Array) -> Array:
+    """Move each value, save atoms, by chance at most half of the way to the next ones.
+
+    Rates of 45 and of 50 days have no value in common, and lie alike all the same.
+    """
+    loose = ~np.isnan(values) & ~np.isin(values, atoms)
+    steps, place = np.unique(values[loose], return_inverse=True)
+    if len(steps) < 2:
+        return values
+    middles = (steps[1:] + steps[:-1]) / 2
+    low, high = np.r_[steps[0], middles][place], np.r_[middles, steps[-1]][place]
+    moved = values.copy()
+    moved[loose] = np.random.default_rng(SEED).uniform(low, high)
+    return moved
 
 
 def _stages(days: pd.Series) -> list[Array]:
@@ -60,40 +165,63 @@ def _stages(days: pd.Series) -> list[Array]:
     return [np.flatnonzero(of_rows == one) for one in range(int(stage[-1]) + 1)]
 
 
-def _edges(values: Array) -> Array:
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return np.array([])
-    inner: Array = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))
-    return inner
-
-
-def _shares(values: Array, edges: Array) -> Array:
-    """Return the share of each bin; the last one is of what is not known."""
-    place = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, "left"))
-    counts = np.bincount(place, minlength=len(edges) + 2)
-    shares: Array = np.maximum(counts / max(len(values), 1), LEAST_SHARE)
-    return shares
-
-
 def stability(reference: Reference, today: pd.DataFrame) -> pd.DataFrame:
-    """Return feature and psi, the greatest first.
+    """Return feature, psi and by_chance, the greatest first; without those that are not settled.
 
-    PSI = sum over bins of (share today - share then) x log(share today / share then). Source:
-    Siddiqi (2006), Credit Risk Scorecards, chapter 9.
+    by_chance: the PSI that luck alone exceeds on one night in 1 / FALSE_ALARMS, over all features.
+    Source: Yurdakul and Naranjo (2020), J. Risk Model Validation 14(4): without a change, PSI is
+    distributed as chi-square of (bins - 1) times (1 / students today + 1 / students learned from).
     """
-    then = reference.shares[reference.nearest(int(day_of_year(today).median()))]
+    day, term_day = (int(today[name].median()) for name in ("school_days", "term_school_days"))
+    before, after, share = reference.around(day)
+    is_settled = day >= SETTLED * reference.stages[0].school_days
+    term_is_settled = term_day >= SETTLED * min(one.term_school_days for one in reference.stages)
+    spread = 1 / max(len(today), 1) + 1 / min(before.row_count, after.row_count)
     x = matrix(today, reference.features)
     rows = []
     for place, feature in enumerate(reference.features):
-        now = _shares(x[:, place], reference.edges[place])
-        rows.append((feature, float(((now - then[place]) * np.log(now / then[place])).sum())))
-    table = pd.DataFrame(rows, columns=["feature", "psi"])
+        values, bins = x[:, place], reference.bins[place]
+        if not (
+            feature in (*EVENTS, *STANDING)
+            or (term_is_settled if feature in OF_TERM else is_settled)
+        ):
+            continue
+        if feature in before.counts:
+            then = _grown(feature, before.counts[feature], after.counts[feature], share)
+            bins = Bins.of(then)
+            expected = bins.shares(then)
+        else:
+            values = _spread(values, bins.atoms)
+            expected = (1 - share) * before.shares[place] + share * after.shares[place]
+        freedom = max(int((expected > 0).sum()) - 1, 1)
+        by_chance = spread * chi2.ppf(1 - FALSE_ALARMS / len(reference.features), freedom)
+        rows.append((feature, _psi(expected, bins.shares(values)), float(by_chance)))
+    table = pd.DataFrame(rows, columns=["feature", "psi", "by_chance"])
     return table.sort_values(["psi", "feature"], ascending=[False, True], ignore_index=True)
 
 
+def _grown(feature: str, before: Array, after: Array, share: float) -> Array:
+    """Return the counts that students would have part of the way between two stages."""
+    generator = np.random.default_rng(SEED)
+    first = np.repeat(before, COPIES)
+    more = np.repeat(np.maximum(after - before, 0), COPIES)
+    if feature in EVENTS:
+        grown: Array = first + generator.binomial(more.astype(int), share)
+    else:
+        grown = first + np.floor(share * more + generator.random(len(more)))
+    return grown
+
+
+def _psi(then: Array, now: Array) -> float:
+    """Return the sum over bins of (share now - share then) x log(share now / share then).
+
+    Source: Siddiqi (2006), Credit Risk Scorecards, chapter 9.
+    """
+    then, now = np.maximum(then, LEAST_SHARE), np.maximum(now, LEAST_SHARE)
+    return float(((now - then) * np.log(now / then)).sum())
+
+
 def stability_of(then: Array, now: Array) -> float:
-    """Return the PSI of one feature between two groups, in the deciles of the first."""
-    edges = _edges(then)
-    first, second = _shares(then, edges), _shares(now, edges)
-    return float(((second - first) * np.log(second / first)).sum())
+    """Return the PSI of one feature between two groups, in the bins of the first."""
+    bins = Bins.of(then)
+    return _psi(bins.shares(then), bins.shares(now))

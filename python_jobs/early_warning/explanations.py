@@ -19,12 +19,23 @@ EXPLAINED_ROWS = 20_000  # of the global picture; reasons of students are made f
 
 @dataclass(frozen=True)
 class Wording:
-    """How a feature is said: its topic, the sentence with {value}, and how the value is shown."""
+    """How a feature is said: its topic, the sentence with {value}, and how the value is shown.
+
+    worse: 1 when more of it is worse, -1 when less is, 0 when neither is.
+    """
 
     topic: str
     text: str
     show: str = "{:.0f}"
     scale: float = 1.0
+    worse: int = -1
+
+    def is_adverse(self, values: Array, typical: float) -> Array:
+        """Return whether each value, as it is shown, lies on the worse side of the typical one."""
+        digits = 2 if ".2f" in self.show else 0
+        gap = np.round(self.scale * values, digits) - np.round(self.scale * typical, digits)
+        adverse: Array = self.worse * gap > 0
+        return adverse
 
     def say(self, value: float, typical: float) -> str:
         """Return the reason: the student's value beside the median of all."""
@@ -34,8 +45,12 @@ class Wording:
         return f"{self.text}: {shown} (usual {self.show.format(self.scale * typical)})"
 
 
-def _percent(topic: str, text: str) -> Wording:
-    return Wording(topic, text, "{:.0f} %", 100)
+def _count(topic: str, text: str, worse: int = 1) -> Wording:
+    return Wording(topic, text, worse=worse)
+
+
+def _percent(topic: str, text: str, worse: int = -1) -> Wording:
+    return Wording(topic, text, "{:.0f} %", 100, worse)
 
 
 def _change(topic: str, text: str) -> Wording:
@@ -47,16 +62,16 @@ def _points(topic: str, text: str) -> Wording:
 
 
 WORDS = {
-    "grade_number": Wording("grade", "Grade level"),
-    "num_courses": Wording("courses", "Courses now"),
-    "num_homeworks": Wording("courses", "Homework due this year"),
+    "grade_number": _count("grade", "Grade level", 0),
+    "num_courses": _count("courses", "Courses now", 0),
+    "num_homeworks": _count("courses", "Homework due this year", 0),
     "avg_gpa": Wording("grades", "GPA of this term so far", "{:.2f}"),
-    "num_changes": Wording("changes", "Course changes this year"),
-    "num_drops": Wording("changes", "Courses dropped this year"),
+    "num_changes": _count("changes", "Course changes this year"),
+    "num_drops": _count("changes", "Courses dropped this year"),
     "attendance_rate": _percent("attendance", "Attendance this year"),
     "recent_attendance_rate": _percent("attendance", "Attendance on the last 20 school days"),
     "attendance_trend": _change("attendance", "Attendance of late against the year"),
-    "tardy_rate": _percent("attendance", "Days late this year"),
+    "tardy_rate": _percent("attendance", "Days late this year", 1),
     "submission_rate": _percent("homework", "Homework handed in this year"),
     "submission_trend": _change("homework", "Homework handed in of late against the year"),
     "on_time_rate": _percent("homework", "Homework on time this year"),
@@ -66,7 +81,7 @@ WORDS = {
         "grades", "Graded work of late against the year", "{:+.0f} points"
     ),
     "lowest_course_percent": Wording("lowest", "Lowest course grade now", "{:.0f} %"),
-    "num_failing_now": Wording("lowest", "Courses failing now"),
+    "num_failing_now": _count("lowest", "Courses failing now"),
     "math_percent": Wording("math", "Math grade now", "{:.0f} %"),
     "math_trend": _points("math", "Math of late against the year"),
     "english_percent": Wording("english", "English grade now", "{:.0f} %"),
@@ -76,13 +91,13 @@ WORDS = {
     "social_science_percent": Wording("social", "Social science grade now", "{:.0f} %"),
     "social_science_trend": _points("social", "Social science of late against the year"),
     "prior_gpa": Wording("history", "GPA of all course marks before", "{:.2f}"),
-    "num_failures": Wording("history", "Courses failed before"),
-    "num_school_moves": Wording("moves", "Changes of school this year"),
-    "num_incidents": Wording("behaviour", "Incidents this year"),
-    "num_severe_incidents": Wording("behaviour", "Severe incidents this year"),
-    "num_contacts": Wording("contact", "Contacts with guardians this year"),
-    "num_views": Wording("content", "Course contents opened this year"),
-    "num_recent_views": Wording("content", "Course contents opened of late"),
+    "num_failures": _count("history", "Courses failed before"),
+    "num_school_moves": _count("moves", "Changes of school this year"),
+    "num_incidents": _count("behaviour", "Incidents this year"),
+    "num_severe_incidents": _count("behaviour", "Severe incidents this year"),
+    "num_contacts": _count("contact", "Contacts with guardians this year"),
+    "num_views": _count("content", "Course contents opened this year", -1),
+    "num_recent_views": _count("content", "Course contents opened of late", -1),
 }
 
 
@@ -124,8 +139,8 @@ def global_importance(model: Trained, values: Array, frame: pd.DataFrame) -> pd.
 def reasons(model: Trained, frame: pd.DataFrame) -> pd.DataFrame:
     """Return up to three reasons per row that raise its risk, one per topic, the strongest first.
 
-    Beside a student's value stands the median of all rows given. What nobody can act on (NO_REASON)
-    moves the risk but is no reason.
+    Beside a student's value stands the median of all rows given, and the value lies on the worse
+    side of it. What nobody can act on (NO_REASON) moves the risk but is no reason.
     Columns: student_id, cut_id, reason_rank, feature, feature_value, contribution, reason.
     """
     values = contributions(model, frame)
@@ -138,9 +153,16 @@ def reasons(model: Trained, frame: pd.DataFrame) -> pd.DataFrame:
         topic: np.array([place for place, one in enumerate(topics) if one == topic])
         for topic in topic_names
     }
-    totals[:, [place for place, topic in enumerate(topic_names) if topic in NO_REASON]] = 0
-    order = np.argsort(-totals, axis=1, kind="stable")[:, :REASONS]
     medians = dict(zip(model.features, np.nan_to_num(np.nanmedian(x, axis=0)), strict=True))
+    # What a reason can be: it raises the risk, and a counsellor sees that it is worse than usual.
+    told = np.zeros_like(values)
+    for place, name in enumerate(model.features):
+        adverse = WORDS[name].is_adverse(x[:, place], medians[name])
+        told[:, place] = np.where(adverse, np.maximum(values[:, place], 0), 0)
+    for place, topic in enumerate(topic_names):
+        is_told = (told[:, strongest[topic]] > 0).any(axis=1) & (topic not in NO_REASON)
+        totals[~is_told, place] = 0
+    order = np.argsort(-totals, axis=1, kind="stable")[:, :REASONS]
     parts = []
     for rank in range(order.shape[1]):
         for number, topic in enumerate(topic_names):
@@ -148,7 +170,7 @@ def reasons(model: Trained, frame: pd.DataFrame) -> pd.DataFrame:
             if not len(rows):
                 continue
             places = strongest[topic]
-            chosen = places[values[np.ix_(rows, places)].argmax(axis=1)]
+            chosen = places[told[np.ix_(rows, places)].argmax(axis=1)]
             parts.append(
                 pd.DataFrame(
                     {

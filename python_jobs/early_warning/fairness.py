@@ -23,6 +23,7 @@ from python_jobs.suppression import primary, protect
 Array = npt.NDArray[Any]
 UNKNOWN = "not known"
 RATES = ["selection_rate", "recall", "false_positive_rate", "mean_risk", "observed_rate"]
+OF_FLAGS = ["selection_rate", "recall", "false_positive_rate"]
 GAPS = ["recall", "false_positive_rate", "calibration_gap"]  # compared with all other students
 NOTABLE_GAP = 0.05
 ERROR_RATE = 0.05  # of all comparisons of the audit together (Bonferroni)
@@ -48,10 +49,11 @@ def audit(test: pd.DataFrame, risk: Array, flag: Array, min_n: int) -> pd.DataFr
     """Return one row per attribute, group and metric: value, low, high, gap to all others.
 
     flag: at the staff's capacity. calibration_gap is mean risk less observed rate. A group is
-    hidden (is_suppressed, no values, no counts) when itself, those flagged, those at risk, or the
-    rest of one of these are 1 to min_n - 1 students; then the next smallest too, so that the
-    others and all students do not give it away. is_finding: the gap is notable, and beyond chance
-    over all comparisons together.
+    hidden (is_suppressed, no values, no counts) when itself, those at risk, or the others of it are
+    1 to min_n - 1 students; what is made of flags also when those flagged, those found, or the
+    rest of one of these are. Then the next smallest too, so that the others and all students do not
+    give it away. is_finding: the gap is notable, and
+    beyond chance over all comparisons together.
     """
     tables = [_audit_of(test, risk, flag, attribute, min_n) for attribute in GROUPS]
     table = pd.concat(tables, ignore_index=True)
@@ -70,7 +72,8 @@ def _audit_of(
     codes, names = pd.factorize(groups, sort=True)
     label = test[LABEL].to_numpy(bool)
     counts = _students(test["student_id"], codes, len(names), label, flag)
-    hidden = hidden_groups(counts, min_n)
+    is_small = hidden_groups(counts[["student_count", "at_risk", "not_at_risk"]], min_n)
+    has_small_part = is_small | hidden_groups(counts, min_n)
 
     def measure(weight: Array | None = None) -> dict[str, Array]:
         w = np.ones(len(test)) if weight is None else weight.astype(float)
@@ -103,9 +106,10 @@ def _audit_of(
                 gap = values[f"{name}_gap"][place]
                 error = np.nanstd([one[place] for one in draws[f"{name}_gap"]])
                 z = gap / error if error > 0 else np.nan
-            shown = [value, low, high, gap, z] if not hidden[place] else [np.nan] * 5
-            student_count = counts.iloc[place]["student_count"] if not hidden[place] else np.nan
-            rows.append((attribute, group, name, student_count, *shown, bool(hidden[place])))
+            hidden = (has_small_part if name in OF_FLAGS else is_small)[place]
+            shown = [value, low, high, gap, z] if not hidden else [np.nan] * 5
+            student_count = counts.iloc[place]["student_count"] if not hidden else np.nan
+            rows.append((attribute, group, name, student_count, *shown, bool(hidden)))
     columns = [
         "attribute", "group_name", "metric", "student_count", "value", "low", "high", "gap",
         "gap_z", "is_suppressed",
@@ -116,7 +120,8 @@ def _audit_of(
 def _students(
     students: pd.Series, codes: Array, group_count: int, label: Array, flag: Array
 ) -> pd.DataFrame:
-    """Return distinct students of each group: all, at risk or not, flagged or not, at any cut."""
+    """Return distinct students of each group, at any cut: all, at risk or not, flagged or not, and
+    the four kinds that recall and false positive rate tell apart."""
     frame = pd.DataFrame({"student": students.to_numpy(), "group": codes})
     masks = {
         "student_count": np.ones(len(frame), bool),
@@ -124,6 +129,10 @@ def _students(
         "not_at_risk": ~label,
         "flagged": flag,
         "not_flagged": ~flag,
+        "found": label & flag,
+        "missed": label & ~flag,
+        "seen_in_vain": ~label & flag,
+        "left_alone": ~label & ~flag,
     }
     counted = {
         name: frame[mask].groupby("group")["student"].nunique() for name, mask in masks.items()

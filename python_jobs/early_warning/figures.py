@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from python_jobs.early_warning import published
 from python_jobs.early_warning.clusters import CLUSTER_FEATURES, CLUSTERS, Segments
 from python_jobs.early_warning.data import rows_of
 from python_jobs.early_warning.explanations import WORDS
@@ -38,11 +39,6 @@ METRIC_WORDS = {
     "calibration_gap": "Calibration:mean risk less observed rate",
 }
 Figures = dict[str, go.Figure]
-
-
-def shown(count: float, min_n: int) -> str:
-    """Return a count, or that it is too small to be shown."""
-    return f"{count:,.0f}" if count == 0 or count >= min_n else f"fewer than {min_n}"
 
 
 def styled(figure: go.Figure, title: str, note: str = "", height: int = 560) -> go.Figure:
@@ -80,13 +76,21 @@ def of_segments(segments: Segments, latest: pd.DataFrame, min_n: int) -> Figures
     }
 
 
+OF_MODELS = {
+    "precision_and_recall", "confusion_matrix", "decision_tree", "roc_curve",
+    "precision_recall_curve", "calibration", "shap_importance", "fairness",
+    "stability_and_learning",
+}  # fmt: skip
+
+
 def of_models(results: Results, min_n: int) -> Figures:
+    """Return the pictures OF_MODELS."""
     return {
-        "precision_and_recall": precision_and_recall(results),
+        "precision_and_recall": precision_and_recall(results, min_n),
         "confusion_matrix": confusion(results, min_n),
         "decision_tree": tree(results, min_n),
-        "roc_curve": curve(results, 0),
-        "precision_recall_curve": curve(results, 1),
+        "roc_curve": curve(results, min_n, 0),
+        "precision_recall_curve": curve(results, min_n, 1),
         "calibration": calibration(results),
         "shap_importance": importance(results),
         "fairness": fairness(results),
@@ -96,7 +100,7 @@ def of_models(results: Results, min_n: int) -> Figures:
 
 def cluster_means(segments: Segments, min_n: int) -> go.Figure:
     means = segments.means
-    visible = means["student_count"].to_numpy() >= min_n
+    visible = ~published.hidden_clusters(means["student_count"].to_numpy(), min_n)
     features = list(CLUSTER_FEATURES)
     values = means[features].to_numpy(float)
     middle = np.average(values, axis=0, weights=means["student_count"])
@@ -120,7 +124,10 @@ def cluster_means(segments: Segments, min_n: int) -> go.Figure:
             count if seen else None
             for count, seen in zip(means["student_count"], visible, strict=True)
         ],
-        text=[shown(count, min_n) for count in means["student_count"]],
+        text=[
+            f"{count:,}" if seen else "hidden"
+            for count, seen in zip(means["student_count"], visible, strict=True)
+        ],
         orientation="h",
         marker_color=COLORS[:CLUSTERS],
         showlegend=False,
@@ -165,15 +172,18 @@ def gpa_by_homework(segments: Segments, latest: pd.DataFrame, min_n: int) -> go.
     joined = segments.students.merge(latest, on=["student_id", "cut_id"])
     bins = pd.qcut(joined["num_homeworks"].rank(method="first"), 5, labels=False)
     figure = go.Figure()
-    hidden = 0
+    counts = pd.crosstab(joined["cluster"], bins)
+    hidden = pd.DataFrame(
+        published.hidden_cells(counts.to_numpy(), min_n), counts.index, counts.columns
+    )
     for cluster, part in joined.groupby("cluster"):
         grouped = part.groupby(bins[part.index]).agg(
             student_count=("student_id", "size"),
             homeworks=("num_homeworks", "mean"),
             gpa=("avg_gpa", "mean"),
         )
-        hidden += int((grouped["student_count"] < min_n).sum())
-        grouped = grouped[grouped["student_count"] >= min_n]
+        seen = ~hidden.xs(cluster).reindex(grouped.index).to_numpy(bool)
+        grouped = grouped.loc[seen]
         figure.add_scatter(
             x=grouped["homeworks"],
             y=grouped["gpa"],
@@ -186,7 +196,11 @@ def gpa_by_homework(segments: Segments, latest: pd.DataFrame, min_n: int) -> go.
     figure.update_xaxes(title_text="homework due this year (mean of a fifth of the students)")
     figure.update_yaxes(title_text="GPA of the term so far", range=[0, 4.2])
     figure.update_layout(legend={"orientation": "h", "y": -0.18})
-    note = f"The larger, the more students. Points of fewer than {min_n} are hidden: {hidden}."
+    count = int((hidden & (counts > 0)).sum().sum())
+    note = (
+        f"The larger, the more students. Points of fewer than {min_n}, and those that would give "
+        f"them away, are hidden: {count}."
+    )
     return styled(figure, "GPA against homework, by segment", note, 600)
 
 
@@ -206,7 +220,8 @@ def silhouette(segments: Segments) -> go.Figure:
     )
 
 
-def precision_and_recall(results: Results) -> go.Figure:
+def precision_and_recall(results: Results, min_n: int) -> go.Figure:
+    metrics = published.metrics(results, min_n)
     figure = make_subplots(
         1,
         2,
@@ -218,13 +233,13 @@ def precision_and_recall(results: Results) -> go.Figure:
     names = ["precision", "recall"]
     for column, place in enumerate(("capacity", "rule"), 1):
         for number, model in enumerate((RULE, TREE, LOGISTIC, BOOSTING)):
-            table = results.metrics[results.metrics["model"] == model].set_index("metric")
+            table = metrics[metrics["model"] == model].set_index("metric")
             rows = table.loc[[f"{name}_at_{place}" for name in names]]
             figure.add_bar(
                 x=names,
                 y=rows["value"],
                 error_y=bars(rows, "value"),
-                text=[f"{value:.2f}" for value in rows["value"]],
+                text=["hidden" if np.isnan(one) else f"{one:.2f}" for one in rows["value"]],
                 textposition="inside",
                 insidetextanchor="start",
                 name=TITLES[model],
@@ -252,6 +267,7 @@ def confusion(results: Results, min_n: int) -> go.Figure:
     ]
     columns = list(dict.fromkeys(columns))
     table = results.confusion.set_index(["model", "threshold"])
+    hidden = published.hidden_thresholds(results, min_n)
     titles = [
         f"{TITLES[m]}<br>{'at capacity' if t == 'capacity' else 'as many as the rule'}"
         for m, t in columns
@@ -262,13 +278,18 @@ def confusion(results: Results, min_n: int) -> go.Figure:
         row: Any = table.loc[key]
         cells = [["false_negative", "true_positive"], ["true_negative", "false_positive"]]
         counts = np.array([row[line].to_numpy(float) for line in cells])
+        if key in hidden:
+            counts = np.full(counts.shape, np.nan)
         shares = counts / counts.sum(axis=1, keepdims=True)
         figure.add_heatmap(
             x=["not flagged", "flagged"],
             y=["got into trouble", "did not"],
             z=shares,
             text=[
-                [f"{shown(n, min_n)}<br>{word}" for n, word in zip(*pair, strict=True)]
+                [
+                    f"{'hidden' if np.isnan(n) else format(n, ',.0f')}<br>{word}"
+                    for n, word in zip(*pair, strict=True)
+                ]
                 for pair in zip(counts, words, strict=True)
             ],
             texttemplate="%{text}",
@@ -294,6 +315,7 @@ def confusion(results: Results, min_n: int) -> go.Figure:
 
 def tree(results: Results, min_n: int) -> go.Figure:
     nodes = tree_nodes(results.models[TREE], results.split.train)
+    hidden = published.hidden_nodes(results, nodes, min_n)
     base = float(results.split.train["is_at_risk"].mean())
     places: dict[int, tuple[float, float]] = {}
     leaves = iter(range(100))
@@ -334,13 +356,14 @@ def tree(results: Results, min_n: int) -> go.Figure:
             question = (
                 f"<b>{word.text}<br>≤ {word.show.format(word.scale * row.threshold)}?</b><br>"
             )
-        seen = row.row_count >= min_n
-        rate = f"{100 * row.at_risk_rate:.0f} % got into trouble" if seen else "hidden"
+        rate, count = f"{100 * row.at_risk_rate:.0f} % got into trouble", f"{row.row_count:,} rows"
+        if hidden[row.Index]:
+            rate, count = "hidden:", "few students"
         ink = COLORS[1] if row.at_risk_rate >= base else COLORS[0]
         said = "more often than all" if row.at_risk_rate >= base else "less often than all"
         label = question if question else f"<b>{said}</b><br>"
         figure.add_annotation(
-            x=x, y=y, text=f"{label}{rate}<br>{shown(row.row_count, min_n)} rows", showarrow=False,
+            x=x, y=y, text=f"{label}{rate}<br>{count}", showarrow=False,
             bgcolor="white", bordercolor=ink, borderwidth=2, borderpad=4, font={"size": 13},
         )  # fmt: skip
     figure.update_xaxes(visible=False, range=[-0.6, max(x for x, _ in places.values()) + 0.6])
@@ -356,12 +379,13 @@ def tree(results: Results, min_n: int) -> go.Figure:
     return figure
 
 
-def curve(results: Results, kind: int) -> go.Figure:
+def curve(results: Results, min_n: int, kind: int) -> go.Figure:
     figure = go.Figure()
     measure = ("roc_auc", "average_precision")[kind]
     x, y = (("false_positive_rate", "recall"), ("recall", "precision"))[kind]
     for number, model in enumerate((RULE, GRADES_ALONE, TREE, LOGISTIC, BOOSTING)):
         table = results.curves[model][kind]
+        table = table[published.is_shown(table, results, min_n)]
         metrics = results.metrics[results.metrics["model"] == model].set_index("metric")
         row = metrics.loc[measure]
         figure.add_scatter(

@@ -67,11 +67,16 @@ def train(
         tables.write_tables(spark, found)
         if results:
             write_model(spark, run, results)
+        else:
+            write_no_model(spark, run, missing)
     with progress("Drawing reports"):
         drawn = figures.of_segments(segments, latest, min_n)
         if results:
             drawn |= figures.of_models(results, min_n)
         reports.write_pictures(output, drawn)
+        for name in figures.OF_MODELS - drawn.keys():
+            for kind in reports.KINDS:
+                (output / f"{name}.{kind}").unlink(missing_ok=True)
         readme = reports.readme(release, segments, results, missing, drawn, min_n)
         (output / "README.md").write_text(readme)
         card = output / "MODEL_CARD.md"
@@ -101,7 +106,9 @@ def of_results(
     tested = test[["student_id", "cut_id"]].assign(is_at_risk=test[data.LABEL].astype(bool))
     of_tree = results.confusion[results.confusion["model"] == TREE]
     written = {
-        "dt_predictions": tested.assign(risk=results.tree_risk, is_flagged=results.tree_flag),
+        "dt_predictions": tested.assign(
+            risk=results.tree_risk, is_flagged=results.flags[TREE, training.CAPACITY]
+        ),
         "dt_confusion_matrix": of_tree.drop(columns="model"),
         "dt_metrics": results.metrics[results.metrics["model"] == TREE].drop(columns="model"),
         "dt_tree_debug": training.tree_nodes(tree, results.split.train),
@@ -154,6 +161,19 @@ def write_model(spark: SparkSession, run: tables.Run, results: training.Results)
     )
 
 
+def write_no_model(spark: SparkSession, run: tables.Run, missing: list[str]) -> None:
+    """Keep the line of a run that had too little data: segments were written, no model."""
+    details = {
+        "label": data.LABEL,
+        "model_name": None,
+        "parameters": {},
+        "seeds": {"clusters": clusters.SEED},
+        "metrics": {},
+        "warning": "too little data: " + "; ".join(missing),
+    }
+    tables.write_run(spark, run, details)
+
+
 def of_scores(
     run: tables.Run, model_run_id: int, scores: pd.DataFrame, reasons: pd.DataFrame
 ) -> list[tables.Written]:
@@ -182,11 +202,11 @@ def score_today(
     with progress("Comparing with the students learned from"):
         today = data.latest_cut(frame)
         psi = drift.stability(loaded["reference"], today)
-        drifted = psi[psi["psi"] > limit]
+        drifted = psi[psi["psi"] > limit + psi["by_chance"]]
     if len(drifted):
         worst = ", ".join(f"{row.feature} {row.psi:.2f}" for row in data.rows_of(drifted.head(5)))
         raise DistrictError(
-            f"{len(drifted)} features have drifted beyond a PSI of {limit:g}: {worst}",
+            f"{len(drifted)} features have drifted beyond a PSI of {limit:g} and chance: {worst}",
             "look at the data of these features; if they are right, train anew: district ml",
         )
     with progress("Scoring"):
@@ -202,7 +222,9 @@ def score_today(
         tables.write_run(spark, run, details)
     err.print(
         f"{len(scores):,} students scored by the model of run {loaded['run_id']}, "
-        f"{int(scores['is_flagged'].sum()):,} flagged; largest drift {psi['psi'].max():.2f}"
+        f"{int(scores['is_flagged'].sum()):,} flagged; largest drift {psi['psi'].max():.2f} "
+        f"of {len(psi)} features compared",
+        soft_wrap=True,
     )
 
 

@@ -17,17 +17,19 @@ import plotly.graph_objects as go
 import plotly.io
 
 from python_jobs.console import err
+from python_jobs.early_warning import published
 from python_jobs.early_warning.clusters import CLUSTERS, Segments
 from python_jobs.early_warning.data import FEATURES, PROTECTED, Release, rows_of
 from python_jobs.early_warning.explanations import WORDS
-from python_jobs.early_warning.figures import ATTRIBUTES, TITLES, shown
-from python_jobs.early_warning.training import GRADES_ALONE, GUIDANCE, RULE, Results
+from python_jobs.early_warning.figures import ATTRIBUTES, TITLES
+from python_jobs.early_warning.training import GRADES_ALONE, GUIDANCE, NO_LIFT, RULE, Results
 from python_jobs.ml import PSI_LIMIT
 from python_jobs.reports.prints import HOW_TO_GET, NOT_STARTED, find_chromium
 from python_jobs.reports.site import environment, write_shared
 
 PICTURE_SCALE = 1.5
 LONGEST_TABLE = 60  # points of a line that are written as numbers
+KINDS = ("png", "pdf")
 
 
 def write_pictures(folder: Path, figures: Mapping[str, go.Figure]) -> None:
@@ -40,9 +42,7 @@ def write_pictures(folder: Path, figures: Mapping[str, go.Figure]) -> None:
         err.print(f"The page of the models is made; {HOW_TO_GET}", soft_wrap=True)
         return
     both = [
-        (figure, folder / f"{name}.{kind}")
-        for name, figure in figures.items()
-        for kind in ("png", "pdf")
+        (figure, folder / f"{name}.{kind}") for name, figure in figures.items() for kind in KINDS
     ]
     try:
         plotly.io.write_images(
@@ -121,7 +121,7 @@ def readme(
         lines += ["What is missing:", "", *[f"- {one}" for one in missing]]
         lines += ["", "What follows needs no outcome and is complete."]
     else:
-        lines += _verdict(results)
+        lines += _verdict(results, min_n)
     lines += [
         "",
         f"Made from release {release.release_id}, as of {release.as_of_date}. No student is named "
@@ -134,8 +134,10 @@ def readme(
         "| segment | students |",
         "|---|---:|",
     ]
+    hidden = published.hidden_clusters(segments.means["student_count"].to_numpy(), min_n)
     for row in rows_of(segments.means):
-        lines.append(f"| {row.cluster}: {row.cluster_name} | {shown(row.student_count, min_n)} |")
+        count = "hidden" if hidden[row.Index] else f"{row.student_count:,}"
+        lines.append(f"| {row.cluster}: {row.cluster_name} | {count} |")
     best = segments.silhouettes.sort_values("silhouette").iloc[-1]
     four = segments.silhouettes.query("k == @CLUSTERS")["silhouette"].iloc[0]
     lines += [
@@ -144,7 +146,7 @@ def readme(
         f"{best.k:.0f}. Below 0.25 there is no clear structure: segments are parts of one cloud.",
     ]
     if results is not None:
-        lines += _metrics(results) + _fairness(results) + _limits(results)
+        lines += _metrics(results, min_n) + _fairness(results) + _limits(results)
     lines += ["", "## Pictures", ""]
     for name, figure in figures.items():
         title = str(figure.layout.title.text).split("</b>")[0].removeprefix("<b>")
@@ -152,12 +154,36 @@ def readme(
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _verdict(results: Results) -> list[str]:
-    own = results.metrics[results.metrics["model"] == results.best.name].set_index("metric")
+def _own(results: Results, min_n: int) -> pd.DataFrame:
+    """Return the metrics of the best model that may be shown, by name."""
+    table = published.metrics(results, min_n)
+    return table[table["model"] == results.best.name].set_index("metric")
+
+
+def _warning(results: Results, min_n: int) -> str | None:
+    """Return the warning, without its numbers where they are hidden."""
+    if results.warning and pd.isna(_own(results, min_n).loc["lift_over_rule", "value"]):
+        return f"{results.warning.split(':')[0]}: {NO_LIFT}. Use the rule."
+    return results.warning
+
+
+def _shown(row: Any, form: str = ".3f") -> str:
+    """Return a measure with its interval."""
+    if pd.isna(row["value"]):
+        return "hidden or none"
+    value, low, high = (format(row[name], form) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def _verdict(results: Results, min_n: int) -> list[str]:
+    own = _own(results, min_n)
+    lift = own.loc["lift_over_rule"]
     if results.warning:
-        first = f"**{results.warning}**"
+        first = f"**{_warning(results, min_n)}**"
+    elif pd.isna(lift["value"]):
+        auc = _shown(own.loc["roc_auc_over_rule"], "+.3f")
+        first = f"**The model beats the ABC rule: AUC {auc}; {NO_LIFT}.**"
     else:
-        lift = own.loc["lift_over_rule"]
         first = (
             f"**The model beats the ABC rule: with as many flags, {lift['value']:.2f} times the "
             f"precision ({lift['low']:.2f} to {lift['high']:.2f}).**"
@@ -176,11 +202,10 @@ def _verdict(results: Results) -> list[str]:
 
 
 def _with(table: pd.DataFrame, metric: str) -> str:
-    row = table.loc[metric]
-    return f"{row['value']:.0%} ({row['low']:.0%} to {row['high']:.0%})"
+    return _shown(table.loc[metric], ".0%")
 
 
-def _metrics(results: Results) -> list[str]:
+def _metrics(results: Results, min_n: int) -> list[str]:
     names = [RULE, GRADES_ALONE, *results.models]
     lines = [
         "",
@@ -189,7 +214,7 @@ def _metrics(results: Results) -> list[str]:
         "| measure | " + " | ".join(TITLES[name] for name in names) + " |",
     ]
     lines.append("|---|" + "---:|" * len(names))
-    table = results.metrics.set_index(["metric", "model"])
+    table = published.metrics(results, min_n).set_index(["metric", "model"])
     for metric in GUIDANCE:
         cells = []
         for name in names:
@@ -197,7 +222,7 @@ def _metrics(results: Results) -> list[str]:
                 cells.append("")
                 continue
             row: Any = table.loc[(metric, name)]
-            cells.append(f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})")
+            cells.append(_shown(row))
         lines.append(f"| {metric} | " + " | ".join(cells) + " |")
     lines += ["", *[f"- `{name}`: {text}" for name, text in GUIDANCE.items()]]
     counts = results.metrics[results.metrics["model"] == results.best.name].set_index("metric")[
@@ -243,11 +268,19 @@ def _fairness(results: Results) -> list[str]:
             "",
         ]
         lines += [
-            f"- {row.school_id}: {WORDS[row.feature].text.lower()}: mean {row.mean_here:.2f}, "
-            f"elsewhere {row.mean_elsewhere:.2f} (PSI {row.psi:.2f})"
+            f"- {row.school_id}: {WORDS[row.feature].text.lower()}: {_mean(row.mean_here)}, "
+            f"elsewhere {_mean(row.mean_elsewhere)} (PSI {row.psi:.2f})"
             for row in rows_of(results.defects.head(10))
         ]
     return lines
+
+
+def _number(value: float) -> str:
+    return "hidden or none" if pd.isna(value) else f"{value:.3f}"
+
+
+def _mean(value: float) -> str:
+    return "not known" if pd.isna(value) else f"mean {value:.2f}"
 
 
 def _limits(results: Results) -> list[str]:
@@ -265,14 +298,14 @@ def _limits(results: Results) -> list[str]:
 def model_card(release: Release, results: Results, min_n: int, run_id: int) -> str:
     """Return the model card. Source of its sections: Mitchell et al. (2019), FAT* 19, 220-229."""
     best, train, test_year = results.best, results.split.train, results.split.test_year
-    own = results.metrics[results.metrics["model"] == best.name].set_index("metric")["value"]
+    own = _own(results, min_n)["value"]
     years = train["label_school_year"].astype(int)
     validation = [
         f"{TITLES[name]} {one.validation_auc:.3f}" for name, one in results.models.items()
     ]
     findings = int(results.fairness["is_finding"].sum())
     parts = [
-        results.warning or "It beats the ABC rule on the test year, beyond chance.",
+        _warning(results, min_n) or "It beats the ABC rule on the test year, beyond chance.",
         f"# Model card: early warning, run {run_id}",
         "## Purpose",
         "Helps counsellors choose whom to talk to first. It estimates the chance that a student "
@@ -300,8 +333,9 @@ def model_card(release: Release, results: Results, min_n: int, run_id: int) -> s
         "## Figures on the test year",
         f"AUC {own['roc_auc']:.3f}; average precision {own['average_precision']:.3f} at a rate of "
         f"{own['at_risk_rate']:.3f}; Brier {own['brier']:.4f}. At a capacity of "
-        f"{results.capacity:.0%}: precision {own['precision_at_capacity']:.3f}, recall "
-        f"{own['recall_at_capacity']:.3f}. Lift over the ABC rule {own['lift_over_rule']:.2f}. "
+        f"{results.capacity:.0%}: precision {_number(own['precision_at_capacity'])}, recall "
+        f"{_number(own['recall_at_capacity'])}. Lift over the ABC rule "
+        f"{_number(own['lift_over_rule'])}. "
         "Intervals, groups and years: [README](README.md).",
         "## Fairness",
         f"{findings} notable gaps between groups, beyond chance; groups of fewer than {min_n} "

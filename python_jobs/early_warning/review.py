@@ -1,6 +1,8 @@
 """The review queue: flagged students with reasons go to staff as CSV, their decisions come back."""
 
 import csv
+import os
+from collections import Counter
 from datetime import date
 from pathlib import Path
 
@@ -8,10 +10,14 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from python_jobs.console import err, print_table
-from python_jobs.early_warning.tables import Written, write_tables
+from python_jobs.early_warning.tables import merge_table
 from python_jobs.errors import DistrictError
+from python_jobs.release import current_release
+from python_jobs.reports.site import csv_cell
 
 TABLE = "early_warning_reviews"
+KEY = ["release_id", "cut_id", "student_id"]
+SCORES = "ml.early_warning_scores"
 DECISIONS = ("support", "watch", "no_action", "not_a_concern")
 STAFF_COLUMNS = ["decision", "decided_on", "support_given", "outcome"]
 COLUMNS = [
@@ -21,31 +27,55 @@ COLUMNS = [
 
 
 def write_queue(spark: SparkSession, path: Path) -> int:
-    """Write the flagged students of the last scores, the highest risk first; ids, no names.
+    """Write the flagged students of the current release, the highest risk first; ids, no names.
 
     decision is one of support, watch, no_action, not_a_concern; decided_on a day (YYYY-MM-DD);
-    the rest is free. Returns how many students there are.
+    the rest is free. Returns how many students there are. Raises DistrictError when the current
+    release is not scored.
     """
-    if not spark.catalog.tableExists("ml.early_warning_scores"):
-        raise DistrictError("nobody is scored yet", "run: district ml")
-    scores = spark.sql(
-        "select * from ml.early_warning_scores where is_flagged and release_id = "
-        "(select max(release_id) from ml.early_warning_scores)"
-    ).toPandas()
-    reasons = spark.table("ml.early_warning_reasons").toPandas()
-    queue = queue_of(scores, reasons)
-    queue.to_csv(path, index=False, lineterminator="\n")
-    path.chmod(0o600)
+    release_id = current_release(spark)
+    scores = flagged(spark)
+    scores = scores[scores["release_id"] == release_id]
+    if scores.empty:
+        raise DistrictError(
+            f"nobody of the current release ({release_id}) is scored",
+            "run: district ml, or with a model: district ml --score-only",
+        )
+    reasons = spark.table("ml.early_warning_reasons").where(f"release_id = {release_id}")
+    queue = queue_of(scores, reasons.toPandas())
+    write_csv(queue, path)
     err.print(f"{len(queue):,} students to review in {path}", soft_wrap=True)
     return len(queue)
 
 
+def flagged(spark: SparkSession) -> pd.DataFrame:
+    """Return the flagged students of all releases that are scored."""
+    if not spark.catalog.tableExists(SCORES):
+        raise DistrictError("nobody is scored yet", "run: district ml")
+    return spark.table(SCORES).where("is_flagged").toPandas()
+
+
+def write_csv(queue: pd.DataFrame, path: Path) -> None:
+    """Write a file that only its owner may read, and that no spreadsheet computes."""
+    if path.exists():
+        path.chmod(0o600)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as lines:
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(queue.columns)
+        writer.writerows([[csv_cell(one) for one in row] for row in queue.to_numpy()])
+
+
+def _plain(text: str | None) -> str:
+    """Return a cell without the mark that keeps a spreadsheet from computing it."""
+    cell = (text or "").strip()
+    return cell[1:] if cell.startswith("'") and csv_cell(cell[1:]) == cell else cell
+
+
 def queue_of(scores: pd.DataFrame, reasons: pd.DataFrame) -> pd.DataFrame:
     """Return the queue: one row per flagged student, reasons beside each other."""
-    key = ["release_id", "cut_id", "student_id"]
-    wide = reasons.pivot(index=key, columns="reason_rank", values="reason")
+    wide = reasons.pivot(index=KEY, columns="reason_rank", values="reason")
     wide = wide.reindex(columns=[1, 2, 3]).add_prefix("reason_").reset_index()
-    queue = scores.merge(wide, on=key, how="left").sort_values("risk_rank")
+    queue = scores.merge(wide, on=KEY, how="left").sort_values("risk_rank")
     queue["risk"] = queue["risk"].round(3)
     return queue.reindex(columns=COLUMNS).fillna("")
 
@@ -53,17 +83,14 @@ def queue_of(scores: pd.DataFrame, reasons: pd.DataFrame) -> pd.DataFrame:
 def record(spark: SparkSession, path: Path) -> None:
     """Keep the decisions of a queue that staff have filled, and print what became of the students.
 
-    Raises DistrictError with line numbers when the file is not such a queue, or a student in it
-    was not flagged.
+    A decision takes the place of an earlier one of the same student, cut and release; all others
+    stay. Raises DistrictError with line numbers when the file is not such a queue, or a student in
+    it was not flagged.
     """
     rows = read_decisions(path)
-    flagged = spark.table("ml.early_warning_scores").where("is_flagged").toPandas()
-    known = set(zip(flagged["release_id"], flagged["cut_id"], flagged["student_id"], strict=True))
-    strangers = [
-        line
-        for line, row in rows
-        if (int(row["release_id"]), row["cut_id"], row["student_id"]) not in known
-    ]
+    scores = flagged(spark)
+    known = set(zip(scores["release_id"], scores["cut_id"], scores["student_id"], strict=True))
+    strangers = [line for line, row in rows if _key(row) not in known]
     if strangers:
         raise DistrictError(
             f"{path.name}: lines {_some(strangers)} are of nobody who was flagged",
@@ -74,8 +101,7 @@ def record(spark: SparkSession, path: Path) -> None:
     ]
     table["release_id"] = table["release_id"].astype(int)
     table["decided_on"] = pd.to_datetime(table["decided_on"].replace("", None)).dt.date
-    for release_id, part in table.groupby("release_id"):
-        write_tables(spark, [Written(TABLE, _typed(part), int(str(release_id)))])
+    merge_table(spark, TABLE, _typed(table), KEY)
     err.print(f"{len(table):,} reviews are kept in ml.{TABLE}")
     show_outcomes(spark)
 
@@ -88,7 +114,10 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_decisions(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Return line number and row of each row with a decision. Raises DistrictError on a bad one."""
+    """Return line number and row of each row with a decision.
+
+    Raises DistrictError with the lines of bad rows, and of students who are decided twice.
+    """
     if not path.is_file():
         raise DistrictError(
             f"there is no file {path}", "write one with: district ml --review-queue"
@@ -101,16 +130,28 @@ def read_decisions(path: Path) -> list[tuple[int, dict[str, str]]]:
                 f"{path.name} lacks the columns {', '.join(missing)}",
                 "fill in the file that --review-queue has written",
             )
-        rows = [(reader.line_num, row) for row in reader if (row["decision"] or "").strip()]
+        read = [(reader.line_num, {name: _plain(row[name]) for name in COLUMNS}) for row in reader]
+    rows = [(line, row) for line, row in read if row["decision"]]
     wrong = [line for line, row in rows if not _is_right(row)]
     if wrong:
         raise DistrictError(
             f"{path.name}: lines {_some(wrong)} have a decision, day or release that is none",
             f"decision is one of {', '.join(DECISIONS)}; decided_on is YYYY-MM-DD or empty",
         )
+    counts = Counter(_key(row) for _, row in rows)
+    twice = [line for line, row in rows if counts[_key(row)] > 1]
+    if twice:
+        raise DistrictError(
+            f"{path.name}: lines {_some(twice)} decide on a student more than once",
+            "leave one line for each student",
+        )
     if not rows:
         raise DistrictError(f"{path.name} has no decision yet", "fill in the column decision")
     return rows
+
+
+def _key(row: dict[str, str]) -> tuple[int, str, str]:
+    return int(row["release_id"]), row["cut_id"], row["student_id"]
 
 
 def _is_right(row: dict[str, str]) -> bool:

@@ -17,9 +17,9 @@ import joblib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
-from python_jobs.early_warning.data import Release
+from python_jobs.early_warning.data import FEATURES, Release
 from python_jobs.errors import DistrictError
 from python_jobs.spark import PROJECT
 
@@ -27,15 +27,16 @@ RUNS = "ml.model_runs"
 PARALLEL_TABLES = 4
 FILES = "ml.model_files"
 PACKAGES = ("fairlearn", "numpy", "pandas", "pyspark", "scikit-learn", "scipy", "shap")
-CODE = ("python_jobs/early_warning", "models/ml")
-# Columns of students, marked as in the YAML of dbt; what is not named here is not personal.
-PERSONAL: dict[str, dict[str, str]] = {
-    "student_clusters": {"student_id": "identifier", "cluster_name": "sensitive"},
-    "dt_predictions": {"student_id": "identifier", "risk": "sensitive", "is_at_risk": "sensitive"},
-    "early_warning_scores": {"student_id": "identifier", "risk": "sensitive"},
-    "early_warning_reasons": {"student_id": "identifier", "reason": "sensitive"},
-    "early_warning_reviews": {"student_id": "identifier", "decision": "sensitive"},
-}
+FEATURE_CODE = "models/ml"
+CODE = ("python_jobs/early_warning", FEATURE_CODE)
+# Columns about a student, of any table here: they say so in their comments (docs/privacy.md).
+PERSONAL = {"student_id": "identifier"} | dict.fromkeys(
+    (
+        "cluster", "cluster_name", "risk", "is_at_risk", "is_flagged", "risk_rank", "rule_level",
+        "feature_value", "contribution", "reason", "decision", "support_given", "outcome",
+    ),
+    "sensitive",
+)  # fmt: skip
 RUN_COLUMNS = (
     "run_id int, started_at timestamp, kind string, release_id int, tested_at timestamp, "
     "as_of_date date, table_versions string, engine string, label string, model_name string, "
@@ -99,8 +100,12 @@ def code_version() -> str:
 
 def code_hash() -> str:
     """Return a hash of the code that makes features and models."""
+    return hash_of(*CODE)
+
+
+def hash_of(*folders: str) -> str:
     found = hashlib.sha256()
-    for folder in CODE:
+    for folder in folders:
         for path in sorted(Path(PROJECT, folder).rglob("*")):
             if path.suffix in (".py", ".sql"):
                 found.update(path.name.encode() + path.read_bytes())
@@ -128,8 +133,7 @@ def write_tables(spark: SparkSession, found: list[Written]) -> None:
     """Replace tables, or rows of them; NaN is null."""
 
     def write(one: Written) -> None:
-        rows = spark.createDataFrame(pa.Table.from_pandas(one.rows, preserve_index=False))
-        writer = rows.coalesce(1).write.format("delta").mode("overwrite")
+        writer = marked(spark, one.rows).coalesce(1).write.format("delta").mode("overwrite")
         table = f"ml.{one.name}"
         if one.release_id is not None and spark.catalog.tableExists(table):
             writer = writer.option("replaceWhere", f"release_id = {one.release_id}")
@@ -141,10 +145,36 @@ def write_tables(spark: SparkSession, found: list[Written]) -> None:
         list(pool.map(write, found))
 
 
+def marked(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
+    """Return the rows as Spark's, columns about a student with a comment that says so."""
+    frame = spark.createDataFrame(pa.Table.from_pandas(rows, preserve_index=False))
+    if "student_id" in rows:
+        for name in frame.columns:
+            if name in PERSONAL:
+                frame = frame.withMetadata(name, {"comment": f"personal: {PERSONAL[name]}"})
+    return frame
+
+
+def merge_table(spark: SparkSession, name: str, rows: pd.DataFrame, key: list[str]) -> None:
+    """Put rows in the place of those with the same key; all others stay."""
+    table = f"ml.{name}"
+    frame = marked(spark, rows)
+    if not spark.catalog.tableExists(table):
+        frame.coalesce(1).write.format("delta").saveAsTable(table)
+        return
+    same = " and ".join(f"kept.{column} = brought.{column}" for column in key)
+    frame.createOrReplaceTempView("brought")
+    spark.sql(
+        f"merge into {table} as kept using brought on {same} "
+        "when matched then update set * when not matched then insert *"
+    )
+    spark.catalog.dropTempView("brought")
+
+
 def save_model(spark: SparkSession, run: Run, parts: Mapping[str, Any]) -> None:
     """Keep a model beside its run, as one row: it lives, and is backed up, with the warehouse."""
     content = io.BytesIO()
-    joblib.dump(dict(parts), content, compress=3)
+    joblib.dump(dict(parts) | made_from(), content, compress=3)
     data = content.getvalue()
     frame = spark.createDataFrame(
         [(run.run_id, bytearray(data), hashlib.sha256(data).hexdigest(), version("scikit-learn"))],
@@ -153,10 +183,16 @@ def save_model(spark: SparkSession, run: Run, parts: Mapping[str, Any]) -> None:
     frame.coalesce(1).write.format("delta").mode("append").saveAsTable(FILES)
 
 
+def made_from() -> dict[str, Any]:
+    """Return what a model is tied to: the features, and a hash of the SQL that makes them."""
+    return {"features": FEATURES, "feature_code": hash_of(FEATURE_CODE)}
+
+
 def load_model(spark: SparkSession) -> dict[str, Any]:
     """Return the last model that was trained, with its run_id.
 
-    Raises DistrictError when there is none, it was changed, or another scikit-learn has made it.
+    Raises DistrictError when there is none, it was changed, another scikit-learn has made it, or
+    its features are made in another way now.
     """
     again = "train one: district ml"
     if not spark.catalog.tableExists(FILES):
@@ -171,4 +207,11 @@ def load_model(spark: SparkSession) -> dict[str, Any]:
             again,
         )
     loaded: dict[str, Any] = joblib.load(io.BytesIO(bytes(row.content)))
+    for name, value in made_from().items():
+        if loaded.get(name) != value:
+            raise DistrictError(
+                f"the model of run {row.run_id} has learned from features that were made in "
+                f"another way ({FEATURE_CODE} has changed)",
+                again,
+            )
     return loaded | {"run_id": row.run_id}

@@ -50,7 +50,9 @@ from python_jobs.early_warning.models import (
 
 Array = npt.NDArray[Any]
 RULE, GRADES_ALONE = "abc_rule", "avg_gpa_alone"
+CAPACITY, AT_RULE = "capacity", "rule"  # thresholds: who is flagged
 SMALL_ROWS = 50_000
+NO_LIFT = "the rule flags nobody, nobody rightly, or too few to compare precision"
 LEARNING_SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 GUIDANCE = {
     "roc_auc": "Chance that a student who gets into trouble is ranked above one who does not.",
@@ -90,9 +92,8 @@ class Results:
     shap_frame: pd.DataFrame
     curves: dict[str, tuple[pd.DataFrame, pd.DataFrame]]
     test_risk: Array
-    test_flag: Array
+    flags: dict[tuple[str, str], Array]  # of model and threshold
     tree_risk: Array
-    tree_flag: Array
     second: pd.DataFrame
     capacity: float
     learned_rows: int
@@ -134,7 +135,8 @@ def _train(
         ignore_index=True,
     )
     risk = risks[best.name]
-    flag = flag_share(risk, test["cut_id"], capacity)
+    flags = _flags(scores, test, capacity)
+    flag = flags[best.name, CAPACITY]
     sample = test.iloc[_sample(len(test), EXPLAINED_ROWS)].reset_index(drop=True)
     values = contributions(best, sample)
     return Results(
@@ -146,7 +148,7 @@ def _train(
         reference=learn_reference(_population(frame), FEATURES),
         metrics=metrics,
         calibration=_calibration(models, test, label),
-        confusion=_confusion(risks, test, label, capacity),
+        confusion=_confusion(risks, flags, label),
         years=_years(best.name, frame),
         learning=_learning(best.name, split),
         fairness=audit(test, risk, flag, min_n),
@@ -160,9 +162,8 @@ def _train(
             for name, score in scores.items()
         },
         test_risk=risk,
-        test_flag=flag,
+        flags=flags,
         tree_risk=risks[TREE],
-        tree_flag=flag_share(risks[TREE], test["cut_id"], capacity),
         second=_second_label(best.name, frame),
         capacity=capacity,
         warning=warning_of(metrics, best.name),
@@ -176,12 +177,20 @@ def _population(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def warning_of(metrics: pd.DataFrame, name: str) -> str | None:
-    """Return what the first line of every report says when the model does not beat the rule."""
+    """Return what the first line of every report says when the model does not beat the rule.
+
+    Without a lift (the rule flags nobody, or nobody rightly) the AUC alone decides.
+    """
     own = metrics[metrics["model"] == name].set_index("metric")[["value", "low", "high"]]
     lift, lift_low, lift_high = own.loc["lift_over_rule"].to_numpy(float)
     auc, auc_low, auc_high = own.loc["roc_auc_over_rule"].to_numpy(float)
-    if lift_low > 1 and auc_low > 0:
+    if auc_low > 0 and (np.isnan(lift) or lift_low > 1):
         return None
+    if np.isnan(lift):
+        return (
+            f"The model does not beat the ABC rule beyond chance: AUC {auc:+.3f} ({auc_low:+.3f} "
+            f"to {auc_high:+.3f}); {NO_LIFT}."
+        )
     return (
         f"The model does not beat the ABC rule beyond chance: lift {lift:.2f} ({lift_low:.2f} to "
         f"{lift_high:.2f}), AUC {auc:+.3f} ({auc_low:+.3f} to {auc_high:+.3f}). Use the rule."
@@ -217,19 +226,28 @@ def _calibration(models: dict[str, Trained], test: pd.DataFrame, label: Array) -
     return pd.concat(parts, ignore_index=True)
 
 
-def _confusion(
-    risks: dict[str, Array], test: pd.DataFrame, label: Array, capacity: float
-) -> pd.DataFrame:
-    """Return model, threshold (capacity or rule), the four counts; the rule itself is a model."""
+def _flags(
+    scores: dict[str, Array], test: pd.DataFrame, capacity: float
+) -> dict[tuple[str, str], Array]:
+    """Return who is flagged by model and threshold; the rule itself is a model."""
     cuts = test["cut_id"]
     rule_flag = test["rule_level"].to_numpy() >= 1
     counts = pd.Series(rule_flag).groupby(cuts.to_numpy()).sum().to_dict()
-    flags = {(RULE, "rule"): rule_flag}
-    for name, risk in risks.items():
-        flags[name, "capacity"] = flag_share(risk, cuts, capacity)
-        flags[name, "rule"] = flag_counts(risk, cuts, counts)
+    flags = {}
+    for name, score in scores.items():
+        flags[name, CAPACITY] = flag_share(score, cuts, capacity)
+        flags[name, AT_RULE] = flag_counts(score, cuts, counts)
+    return flags | {(RULE, AT_RULE): rule_flag}
+
+
+def _confusion(
+    risks: dict[str, Array], flags: dict[tuple[str, str], Array], label: Array
+) -> pd.DataFrame:
+    """Return model, threshold and the four counts; of the rule at its own threshold only."""
     rows = []
     for (name, threshold), flag in flags.items():
+        if name not in risks and (name, threshold) != (RULE, AT_RULE):
+            continue
         found = Flagged.count(label.astype(bool), flag)
         lowest = float(risks[name][flag].min()) if name in risks and flag.any() else np.nan
         rows.append(

@@ -59,6 +59,8 @@ def students(count: int = 600, years: tuple[int, ...] = (2024, 2025, 2026)) -> p
                 cut_date=pd.Timestamp(year, 1, 15).date(),
                 school_year=year,
                 label_school_year=float(year),
+                school_days=90,
+                term_school_days=90,
                 school_id=[f"school {number % 3}" for number in range(count)],
                 rule_level=(presence < -1).astype(int),
                 rule_points=(presence < -1).astype(int),
@@ -236,10 +238,21 @@ def test_reasons_are_checkable_and_of_different_topics(
     topics = reasons["feature"].map(lambda name: explanations.WORDS[name].topic)
     assert not reasons.assign(topic=topics).duplicated(["student_id", "topic"]).any()
     assert not set(topics) & set(explanations.NO_REASON)
-    assert reasons["reason"].str.contains(r": .+ \(usual .+\)$|: not known$").all()
+    assert reasons["reason"].str.contains(r": .+ \(usual .+\)$").all()
+    typical = latest_cut(frame)[FEATURES].median()
+    for name, part in reasons.groupby("feature"):
+        wording = explanations.WORDS[str(name)]
+        assert wording.is_adverse(part["feature_value"].to_numpy(), typical[name]).all(), name
     worst = scores.sort_values("risk_rank")["student_id"].iloc[0]
     first = reasons[(reasons["student_id"] == worst) & (reasons["reason_rank"] == 1)]
     assert first["feature"].iloc[0] in ("mean_percent", "avg_gpa", "attendance_rate", "prior_gpa")
+
+
+def test_value_that_reads_as_usual_or_better_is_no_reason() -> None:
+    failures, attendance = (explanations.WORDS[n] for n in ("num_failures", "attendance_rate"))
+    assert failures.is_adverse(np.array([0, 1, np.nan]), 0).tolist() == [False, True, False]
+    rates = np.array([0.95, 0.946, 0.93, 1.0])
+    assert attendance.is_adverse(rates, 0.951).tolist() == [False, False, True, False]
 
 
 def test_every_feature_has_words() -> None:

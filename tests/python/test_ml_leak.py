@@ -1,6 +1,6 @@
 """No feature sees a day after its cut: later rows are changed at will, and nothing moves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ LATER = {
     "fact_grade": ("graded_date", {"points_earned": "0", "grade_numeric": "0", "grade_points": "0",
                                    "grade_letter": "'F'"}),
     "fact_homework": ("due_date", {"submitted_flag": "0", "is_on_time": "false"}),
-    "fact_attendance": ("attendance_date", {"absent_fraction": "1", "is_tardy": "true"}),
+    "fact_attendance": ("attendance_date", {"is_absent_day": "1", "is_tardy": "true"}),
     "fact_incident": ("cast(occurred_at as date)", {"incident_count": "9"}),
     "fact_communication": ("cast(occurred_at as date)", {"communication_count": "9"}),
     "fact_content_access": ("access_date", {"access_count": "99"}),
@@ -121,10 +121,37 @@ def handed_in_later(spark: SparkSession) -> dict[str, DataFrame]:
     return {"fact_homework": replaced(spark.table("core.fact_homework"), values)}
 
 
-CHANGES = {
+def graded_later(
+    spark: SparkSession, day: str = "date '2026-02-02'", chosen: str = "true"
+) -> dict[str, DataFrame]:
+    """Return the facts as they are when missing work comes in after the cut and is right."""
+    homework = spark.table("core.fact_homework").select("student_id", "assignment_id", "due_date")
+    grades = spark.table("core.fact_grade")
+    columns = grades.columns
+    grades = grades.join(homework, ["student_id", "assignment_id"], "left")
+    missing = f"coalesce(status = 'not submitted' and {chosen}, false)"
+    values = {
+        "points_earned": "points_possible",
+        "grade_numeric": "100",
+        "is_counted": "true",
+        "graded_date": day,
+        "status": "'fully graded'",
+    }
+    graded = replaced(grades.where(missing), values).unionByName(grades.where(f"not {missing}"))
+    return handed_in_later(spark) | {"fact_grade": graded.select(columns)}
+
+
+def graded_without_a_day(spark: SparkSession) -> dict[str, DataFrame]:
+    """As graded_later; the day on which the homework was due stands for that of its score."""
+    return graded_later(spark, "due_date", "due_date is not null")
+
+
+CHANGES: dict[str, Callable[[SparkSession], dict[str, DataFrame]]] = {
     "changed": rewritten,
     "missing": without_later,
     "handed in after the cut": handed_in_later,
+    "graded after the cut": graded_later,
+    "graded without a day": graded_without_a_day,
 }
 
 
@@ -152,6 +179,16 @@ def test_what_is_dated_after_the_cut_moves_no_feature(
         ),
         ("missing", "on marks.graded_date <= cuts.cut_date", "on true"),
         ("handed in after the cut", "homework.submitted_date <= cut_days.cut_date", "true"),
+        (
+            "graded after the cut",
+            "results.until_date > cut_days.cut_date",
+            "results.until_date > current_date()",
+        ),
+        (
+            "graded without a day",
+            "greatest(scores.graded_date, homework.submitted_date)",
+            "scores.graded_date",
+        ),
         ("changed", "enrollments.end_date >", "date_sub(enrollments.end_date, 90) >"),
     ],
 )
