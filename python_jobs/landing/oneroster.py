@@ -4,6 +4,7 @@ A section (OneRoster: class) is our course; the catalogue course gives it code a
 file is delta or absent, what other files would add to a row is taken from the row landed before.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +22,12 @@ from python_jobs.landing.oneroster_files import (
     columns_of,
     empty_file,
     joint_id,
+    letters,
     other_role,
     our_role,
 )
 from python_jobs.landing.raw import Landed, Part
+from python_jobs.landing.rules import listed
 from python_jobs.schemas import LANDING_COLUMNS
 
 # Files whose rows only add to those of an entity.
@@ -947,7 +950,8 @@ def _grades(tables: _Tables) -> DataFrame:
     # 1.1 has no place for a letter, so that exports write it as the comment.
     letter = "textScore"
     if not tables.checks.has_column("results", "textScore"):
-        letter = "if(trim(comment) rlike '^[ABCDF][+-]?$', trim(comment), null)"
+        known = listed(one for one in letters() if re.fullmatch("[ABCDF][+-]?", one))
+        letter = f"if(trim(comment) in ({known}), trim(comment), null)"
     frame = tables.sql(
         f"""
         select

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from python_jobs.landing.records import EXTRA
 from python_jobs.landing.rules import condition, listed, severity_of
+from python_jobs.seeds import read_seed
 
 # Columns after those that each file begins with (ROW_COLUMNS, OWN_ROW_COLUMNS): name:type, text
 # when no type is given. ! every row must have a value, else it is no use; + kept in `metadata`,
@@ -294,10 +295,19 @@ def faults_of_values(file: str) -> dict[str, str]:
                 "end_before_begin", begin=cast(begin, "date"), end=cast(end, "date")
             )
     if file == "results":
+        faults["unknown_letter:textScore"] = condition(
+            "unknown_letter", column="textScore", words=listed(letters())
+        )
         faults["not_submitted_with_zero:score"] = condition(
             "not_submitted_with_zero", status="scoreStatus", value=cast("score", "number")
         )
     return faults
+
+
+@cache
+def letters() -> tuple[str, ...]:
+    """Return the letters of all grading scales, those outside the average too."""
+    return tuple(sorted({row["letter"] for row in read_seed("letter_grade_points")}))
 
 
 def empty_file(spark: SparkSession, file: str) -> DataFrame:

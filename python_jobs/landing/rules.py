@@ -18,7 +18,7 @@ class Rule:
 
     condition: SQL with the names of columns in braces; empty where only the reader of a file, or
     other rows than this one, can tell. waits: the row may become right without being sent again,
-    once another row has landed.
+    once another row has landed or a seed knows more.
     """
 
     problem: str
@@ -31,6 +31,8 @@ class Rule:
 NOT_AS_CAST = "{column} is not null and {value} is null"
 NOT_A_WORD = "lower(trim({column})) not in ({words})"
 NOT_KNOWN = "{column} is not null and {known} is null"
+# As stg_grades writes letters: minus signs of all kinds are hyphens, spaces are nothing.
+NOT_A_LETTER = "nullif(upper(translate(trim({column}), '−– ', '--')), '') not in ({words})"
 
 RULES = {
     "bad_quotes": Rule(
@@ -90,6 +92,12 @@ RULES = {
         "{column} lies more than a year outside all terms",
         "correct the date, or send the term",
         "cast({column} as date) not between date '{first}' and date '{last}'",
+    ),
+    "unknown_letter": Rule(
+        "{column} is a letter of no grading scale",
+        "correct it, or add the letter to seeds/letter_grade_points.csv",
+        NOT_A_LETTER,
+        waits=True,
     ),
     "orphan": Rule(
         "{column} names a row that has not landed",

@@ -17,6 +17,7 @@ from python_jobs.landing.oneroster_files import (
     ROLES,
     WORDS,
     columns_of,
+    letters,
 )
 from python_jobs.landing.rules import condition, explain, listed, severity_of
 
@@ -193,6 +194,7 @@ def _rules(
     if entity == "enrollments":
         yield "role_mismatch", {"column": "role", "roles": ROLES_OF_USER}
     if entity == "grades":
+        yield "unknown_letter", {"column": "letter", "words": listed(letters())}
         score = "points_earned"
         yield "score_above_maximum", {"column": score, "maximum": "points_possible"}
         yield "not_submitted_with_zero", {"column": score, "status": "status", "value": score}

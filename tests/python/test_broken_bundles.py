@@ -32,6 +32,7 @@ from python_jobs.land import land_oneroster
 from python_jobs.landing import bundle as bundles
 from python_jobs.landing.bundle import open_bundle
 from python_jobs.landing.oneroster_checks import Checks
+from python_jobs.landing.oneroster_files import faults_of_values
 from python_jobs.landing.records import CsvFile
 from python_jobs.landing.rules import RULES, explain, rule_of
 from python_jobs.schemas import ENTITIES
@@ -185,6 +186,13 @@ def test_repeated_ids(outcome: dict[str, Faults]) -> None:
 
 def test_row_without_an_id_is_kept_by_its_line(outcome: dict[str, Faults]) -> None:
     assert [faults for key, faults in outcome.items() if key.isdigit()].count(("missing_id",)) == 1
+
+
+def test_letter_of_no_scale_is_found(spark: SparkSession) -> None:
+    scores = ["A", " b+", "B–", "P", "w", None, " ", "E", "AB", "85", "'"]
+    frame = spark.createDataFrame([(score,) for score in scores], "textScore string")
+    rule = faults_of_values("results")["unknown_letter:textScore"]
+    assert [row.textScore for row in frame.where(rule).collect()] == ["E", "AB", "85", "'"]
 
 
 def test_every_rule_explains_itself() -> None:

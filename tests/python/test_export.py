@@ -48,7 +48,7 @@ def hostile() -> Files:
             "score": "7.125",
             "scoreDate": "2026-09-10 08:01:05.000100",
             "comment": value,
-            "textScore": value,
+            "textScore": "B+",
         }
         files["results"].append(quoted([*row.values(), value, "00"]))
     return files

@@ -14,24 +14,33 @@ student_subjects as (
     group by student_id, school_id, school_year, term_id
 ),
 
-entity_rows as (
+-- A student's rows lie together, so that those per entity are added up where they are made.
+student_entities as (
     select
         student_schools.*,
-        inline(concat(
-            array(
-                struct('student' as grain, student_schools.student_id as entity_id),
-                struct('grade_level' as grain, student_schools.grade_level as entity_id),
-                struct('school' as grain, student_schools.school_id as entity_id),
-                struct('district' as grain, student_schools.district_id as entity_id)
-            ),
-            coalesce(student_subjects.entities, array())
-        )) as (grain, entity_id)
+        student_subjects.entities
     from student_schools
     left join student_subjects
         on student_schools.student_id = student_subjects.student_id
         and student_schools.school_id = student_subjects.school_id
         and student_schools.school_year = student_subjects.school_year
         and student_schools.term_id = student_subjects.term_id
+    distribute by student_schools.student_id
+),
+
+entity_rows as (
+    select
+        *,
+        inline(concat(
+            array(
+                struct('student' as grain, student_id as entity_id),
+                struct('grade_level' as grain, grade_level as entity_id),
+                struct('school' as grain, school_id as entity_id),
+                struct('district' as grain, district_id as entity_id)
+            ),
+            coalesce(entities, array())
+        )) as (grain, entity_id)
+    from student_entities
 ),
 
 sums as (

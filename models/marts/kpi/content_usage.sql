@@ -62,7 +62,8 @@ student_sections as (
     group by student_id, course_id, school_year, term_id
 ),
 
--- Only views of enrolled students count, so that viewers are a part of the students.
+-- Only views of enrolled students count, so that viewers are a part of the students. A student's
+-- rows lie together, so that those per entity are added up where they are made.
 section_views as (
     select
         student_sections.*,
@@ -76,6 +77,7 @@ section_views as (
     left semi join covered_districts
         on student_sections.district_id = covered_districts.district_id
         and student_sections.school_year = covered_districts.school_year
+    distribute by student_sections.student_id
 ),
 
 entity_rows as (

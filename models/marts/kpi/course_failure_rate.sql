@@ -15,6 +15,7 @@ section_entities as (
     group by course_id
 ),
 
+-- A student's rows lie together, so that those per entity are added up where they are made.
 student_courses as (
     select
         marks.student_id,
@@ -32,6 +33,7 @@ student_courses as (
     group by
         marks.student_id, marks.course_id, marks.grade_level, marks.school_id,
         marks.district_id, marks.school_year, periods.period_id
+    distribute by marks.student_id
 ),
 
 entity_rows as (

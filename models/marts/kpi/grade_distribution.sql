@@ -18,6 +18,7 @@ periods as (
     select * from {{ ref('term_periods') }}
 ),
 
+-- A student's rows lie together, so that those per entity are added up where they are made.
 student_letters as (
     select
         results.student_id,
@@ -34,6 +35,14 @@ student_letters as (
     left join schools on results.school_key = schools.school_key
     inner join periods on results.term_id = periods.term_id
     group by all
+    distribute by results.student_id
+),
+
+letter_rows as (
+    select
+        *,
+        explode(array(grade_letter, cast(null as string))) as counted_letter
+    from student_letters
 ),
 
 entity_rows as (
@@ -41,7 +50,7 @@ entity_rows as (
         student_id,
         school_year,
         term_id,
-        grade_letter,
+        counted_letter,
         letter_count,
         inline(array(
             struct('course' as grain, course_id as entity_id),
@@ -49,10 +58,10 @@ entity_rows as (
             struct('subject' as grain, subject_area as entity_id),
             struct('district' as grain, district_id as entity_id)
         )) as (grain, entity_id)
-    from student_letters
+    from letter_rows
 ),
 
--- A student's letters, each and all together (grade_letter is null), in one pass.
+-- A student's letters, each and all together (grade_letter is null).
 student_rows as (
     select
         grain,
@@ -60,14 +69,10 @@ student_rows as (
         school_year,
         term_id,
         student_id,
-        grade_letter,
+        counted_letter as grade_letter,
         sum(letter_count) as letter_count
     from entity_rows
-    group by
-        grouping sets (
-            (grain, entity_id, school_year, term_id, student_id, grade_letter),
-            (grain, entity_id, school_year, term_id, student_id)
-        )
+    group by grain, entity_id, school_year, term_id, student_id, counted_letter
 ),
 
 counts as (

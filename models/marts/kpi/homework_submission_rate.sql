@@ -1,5 +1,7 @@
+-- A student's rows lie together, so that those per entity are added up where they are made.
 with student_courses as (
     select * from {{ ref('student_course_homework') }}
+    distribute by student_id
 ),
 
 section_entities as (

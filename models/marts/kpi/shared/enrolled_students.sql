@@ -1,5 +1,7 @@
+-- A student's rows lie together, so that those per entity are added up where they are made.
 with enrolled_sections as (
     select * from {{ ref('enrolled_sections') }}
+    distribute by student_id
 ),
 
 section_entities as (

@@ -1,10 +1,12 @@
--- Percents in ten-thousandths and points in hundredths: whole numbers, as the macros need them.
+-- Percents in ten-thousandths and points in hundredths: whole numbers, as the macros need them. A
+-- student's rows lie together, so that those per entity are added up where they are made.
 with student_courses as (
     select
         * except (percent_sum, points_sum),
         cast(coalesce(percent_sum, 0) * 10000 as bigint) as percent_sum,
         cast(coalesce(points_sum, 0) * 100 as bigint) as points_sum
     from {{ ref('student_course_results') }}
+    distribute by student_id
 ),
 
 section_entities as (
