@@ -8,7 +8,7 @@ cell suppression.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,10 @@ from scipy.sparse import csc_array, csr_array, eye_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lsmr, splu
 
-from python_jobs.errors import DistrictError
-
 Array = npt.NDArray[Any]
 CELL = ["kpi", "grain", "entity_id", "subgroup_type", "subgroup", "school_year", "term_id"]
 WHOLE = "all"  # subgroup and subgroup_type of a whole entity
 COUNT = "count"  # unit of a KPI that is no quotient
-LETTER = "letter_rate_"  # before the letter, in the KPI of its share
-RESULTS = "result_count"  # what the letters add up to
 YEAR = "year"  # term_id of a whole school year
 DETERMINED = 1e-6  # of a random direction that keeps every equation: no room to move
 RIDGE = 1e-8
@@ -321,50 +317,26 @@ def hidden_values(
 ) -> pd.DataFrame:
     """Return the values (same index) of which something is hidden, and what.
 
-    values: CELL, student_count and numerator_student_count (NaN: the KPI counts no students there),
-    is_coded (the numerator is not published, only that the rate is near 0 or 1).
+    values: CELL, student_count and numerator_student_count (NaN: the KPI counts no students there).
     definitions: kpi, unit, suppression_family (KPIs that share a denominator), is_student_share.
     Returns hides_denominator and hides_numerator; who hides the denominator hides the numerator.
-    Raises DistrictError when a KPI has no definition, and is no letter.
     """
-    definitions, parts = _with_letters(values["kpi"].unique(), definitions, structure.parts)
-    structure = replace(structure, parts=parts)
     values = values.merge(definitions, on="kpi", how="left").set_axis(values.index)
     hidden = pd.DataFrame(
         False, index=values.index, columns=["hides_denominator", "hides_numerator"]
     )
-    counted = values.dropna(subset=["student_count"])
-    counted = counted.assign(is_hidden=_hidden_denominators(counted, structure, min_n))
-    for part in hidden:
-        hidden.loc[counted.index, part] = counted["is_hidden"]
-    counted = counted[counted["unit"] != COUNT].dropna(subset=["numerator_student_count"])
-    groups = counted["kpi"].map(_tied_kpis(definitions["kpi"], parts))
-    for _, numerators in counted.groupby(["suppression_family", groups]):
-        found = _hidden_numerators(numerators, structure, min_n)
-        hidden.loc[numerators.index, "hides_numerator"] = found
+    groups = _tied_kpis(definitions["kpi"], structure.parts)
+    for _, family in values.dropna(subset=["student_count"]).groupby("suppression_family"):
+        cells = _denominators(family, structure, min_n)
+        key = CELL[1:]
+        family["is_hidden"] = family[key].merge(cells, "left", key)["is_hidden"].to_numpy()
+        hidden.loc[family.index, "hides_denominator"] = family["is_hidden"]
+        hidden.loc[family.index, "hides_numerator"] = family["is_hidden"]
+        counted = family[family["unit"] != COUNT].dropna(subset=["numerator_student_count"])
+        for _, numerators in counted.groupby(counted["kpi"].map(groups)):
+            found = _hidden_numerators(numerators, structure, min_n)
+            hidden.loc[numerators.index, "hides_numerator"] = found
     return hidden[hidden.any(axis=1)]
-
-
-def _with_letters(
-    kpis: Iterable[str], definitions: pd.DataFrame, parts: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the definitions and parts with those of letters on no scale, as of any other letter.
-
-    Raises DistrictError when another KPI has no definition.
-    """
-    unknown = sorted(set(kpis) - set(definitions["kpi"]))
-    letters = definitions[definitions["kpi"].str.startswith(LETTER)].head(1)
-    others = [kpi for kpi in unknown if letters.empty or not kpi.startswith(LETTER)]
-    if others:
-        raise DistrictError(
-            f"KPIs without a definition cannot be published: {', '.join(others)}",
-            "add a row of each to seeds/kpi_definitions.csv, then: district build",
-        )
-    if not unknown:
-        return definitions, parts
-    added = letters.loc[letters.index.repeat(len(unknown))].assign(kpi=unknown)
-    results = pd.DataFrame({"kpi": unknown, "whole": None, "weight": 1.0, "sum": RESULTS})
-    return pd.concat([definitions, added]), pd.concat([parts, results])
 
 
 def _tied_kpis(kpis: pd.Series, parts: pd.DataFrame) -> dict[str, int]:
@@ -376,54 +348,17 @@ def _tied_kpis(kpis: pd.Series, parts: pd.DataFrame) -> dict[str, int]:
     return dict(zip(number, connected_components(graph)[1], strict=True))
 
 
-def _hidden_denominators(values: pd.DataFrame, structure: Structure, min_n: int) -> Array:
-    """Return of which values the denominator is hidden.
-
-    Families count mostly the same students: two counts of a cell that are less than min_n apart
-    give each other away. So they are one unknown, that keeps the equations of both families.
-    """
-    family = ["suppression_family", *CELL[1:]]
-    cell_of = values.groupby(family, sort=False).ngroup().to_numpy()
-    cells = values.drop_duplicates(family).reset_index(drop=True)
-    cells = cells.assign(kpi=cells["suppression_family"])[CELL]
-    counts = values["student_count"].groupby(cell_of).agg(["min", "max"])
-
-    unknown_of = _near(cells, CELL[1:], counts["max"].to_numpy(), min_n)
-    of_unknown = counts.groupby(unknown_of).agg({"min": "min", "max": "max"})
-    smallest, largest = (of_unknown[name].to_numpy(dtype=float) for name in ("min", "max"))
-    students = np.where(smallest > 0, smallest, largest)
-    shared = csr_array((np.ones(len(cells)), (np.arange(len(cells)), unknown_of)))
-    equations = _distinct(csr_array(equations_of(cells, structure) @ shared))
-    worth = np.zeros(len(students))
-    worth[unknown_of] = worth_of(cells)
-    # The students of a term are mostly those of the year, too.
-    first = pd.Series(unknown_of).drop_duplicates().sort_values().index
-    alike = _near(
-        cells.loc[first], [name for name in CELL[1:] if name != "term_id"], largest, min_n
+def _denominators(values: pd.DataFrame, structure: Structure, min_n: int) -> pd.DataFrame:
+    """Return the cells (CELL less kpi) that the KPIs share, and whether each is_hidden."""
+    cells = values.groupby(CELL[1:], as_index=False, sort=False)["student_count"].agg(
+        ["min", "max"]
     )
-    hidden, spread = np.zeros(len(students), dtype=bool), primary([smallest, largest], min_n)
-    while (hidden != spread).any():
-        hidden = protect(equations, students, spread, min_n, worth, PATIENCE)
-        spread = (np.bincount(alike, hidden) > 0)[alike]
-    found: Array = hidden[unknown_of][cell_of]
-    return found
-
-
-def _near(cells: pd.DataFrame, key: list[str], counts: Array, min_n: int) -> Array:
-    """Return the number of each cell's group: the same key, and counts less than min_n apart."""
-    place = cells.groupby(key, sort=False).ngroup().to_numpy()
-    order = np.lexsort((counts, place))
-    is_next = (np.diff(place[order]) > 0) | (np.diff(counts[order]) >= min_n)
-    groups = np.empty(len(cells), dtype=int)
-    groups[order] = np.concatenate([[0], np.cumsum(is_next)])
-    return groups
-
-
-def _distinct(equations: csr_array) -> csr_array:
-    """Return the equations, each once."""
-    equations.sort_indices()
-    mark = equations @ np.random.default_rng(0).standard_normal(equations.shape[1])
-    return csr_array(equations[np.sort(np.unique(mark, return_index=True)[1])])
+    cells = cells.assign(kpi=WHOLE)
+    smallest, students = (cells[name].to_numpy(dtype=float) for name in ("min", "max"))
+    is_small = primary([smallest, students], min_n)
+    equations = equations_of(cells, structure)
+    is_hidden = protect(equations, students, is_small, min_n, worth_of(cells), PATIENCE)
+    return cells.assign(is_hidden=is_hidden)
 
 
 def coded_values(
@@ -451,18 +386,13 @@ def _together(values: pd.DataFrame, hidden: Array) -> Array:
 
 
 def _hidden_numerators(values: pd.DataFrame, structure: Structure, min_n: int) -> Array:
-    """Return which numerators are hidden; those whose denominator is (is_hidden) among them.
-
-    What is coded is not known to a reader either, so it is an unknown of the equations.
-    """
+    """Return which numerators are hidden; those whose denominator is (is_hidden) among them."""
     values = values.reset_index(drop=True)
     counted = values["numerator_student_count"].to_numpy(dtype=float)
     others = values["student_count"].to_numpy(dtype=float) - counted
     groups = [counted, np.where(values["is_student_share"].astype(bool), others, 0.0)]
     hidden = values["is_hidden"].to_numpy(dtype=bool) | primary(groups, min_n)
     hidden |= _together(values, hidden)
-    is_coded = values["is_coded"].to_numpy(dtype=bool) & ~hidden
-    hidden |= is_coded
     equations, worth = equations_of(values, structure), worth_of(values)
     known = -1
     while hidden.sum() > known:
@@ -470,4 +400,4 @@ def _hidden_numerators(values: pd.DataFrame, structure: Structure, min_n: int) -
         for group in groups:
             if group.any():
                 hidden = protect(equations, group, hidden, min_n, worth)
-    return hidden & ~is_coded
+    return hidden
