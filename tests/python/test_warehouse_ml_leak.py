@@ -63,9 +63,8 @@ def features(
     for name, table in parents().items():
         changed.get(name, spark.table(table)).createOrReplaceTempView(name)
     for name, sql in ours.items():
-        spark.sql(f"create or replace temporary view {name} as {sql}")
-    made = spark.table("student_features").where(FIXED)
-    return spark.createDataFrame(made.collect(), made.schema)
+        spark.sql(sql).localCheckpoint().createOrReplaceTempView(name)
+    return spark.table("student_features").where(FIXED)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +76,7 @@ def views(seed_warehouse: SparkSession) -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="module")
 def untouched(views: SparkSession) -> DataFrame:
-    return features(views, {}).cache()
+    return features(views, {})
 
 
 def differ(one: DataFrame, other: DataFrame) -> int:

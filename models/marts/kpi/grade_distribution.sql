@@ -97,13 +97,11 @@ entities as (
         max(if(grade_letter is null, student_count, null)) as student_count,
         max(if(grade_letter is null, letter_count, null)) as result_count,
         map_from_entries(
-            collect_list(
-                if(
-                    grade_letter is null,
-                    null, struct(grade_letter, struct(student_count, letter_count))
-                )
-            )
-        ) as letter_counts
+            collect_list(if(grade_letter is null, null, struct(grade_letter, student_count)))
+        ) as letter_students,
+        map_from_entries(
+            collect_list(if(grade_letter is null, null, struct(grade_letter, letter_count)))
+        ) as letter_results
     from counts
     group by grain, entity_id, school_year, term_id
 ),
@@ -127,11 +125,9 @@ entity_letters as (
         letters.grade_letter,
         entities.student_count,
         coalesce(
-            element_at(entities.letter_counts, letters.grade_letter).student_count, 0
+            element_at(entities.letter_students, letters.grade_letter), 0
         ) as letter_student_count,
-        coalesce(
-            element_at(entities.letter_counts, letters.grade_letter).letter_count, 0
-        ) as letter_count,
+        coalesce(element_at(entities.letter_results, letters.grade_letter), 0) as letter_count,
         entities.result_count
     from entities
     inner join letters
