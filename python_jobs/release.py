@@ -283,7 +283,7 @@ class Candidate:
             "jurisdiction": self.build.jurisdiction,
             "grading_scale": self.build.grading_scale,
         }
-        published: list[tuple[str, str, int | None, str | None]] = [
+        published = [
             (table.name, table.source, count, definition_of(table.node.name, variables))
             for table, count in zip(self.tables, counts, strict=True)
         ]

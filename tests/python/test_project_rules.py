@@ -157,7 +157,7 @@ def test_small_cells_of_gaps_hide_what_their_whole_gives_away(
     published: list[PublishedTable],
 ) -> None:
     gaps = next(table for table in published if table.name == "subgroup_gaps")
-    query = gaps.select(1, 1, {"hidden": "few", "high": "high", "low": "low"}, [], (0.05, 0.95))
+    query = gaps.select(1, 1, {"hidden": "few", "high": "high", "low": "low"})
     assert query.count("left join hidden_cells") == 2
     assert "'all' = cell_1.subgroup_type" in query
     hidden = re.search(r"if\((.*?), null, mart\.gap\)", query)
