@@ -111,7 +111,9 @@ def retain_command(
     over = last.where(f"last_year < current_year - {years}")
     counts = over.groupBy("last_year").count().orderBy("last_year").collect()
     print_table(
-        f"Students who left more than {years} years ago", ["last school year", "students"], counts
+        f"Students who left more than {years} years ago",
+        ["last school year", "students"],
+        [(str(row.last_year), row["count"]) for row in counts],
     )
     if counts and not dry_run:
         students = [row.student_id for row in over.collect()]
