@@ -126,7 +126,7 @@ BUNDLE_1_2 = {
     "results": [
         "sourcedId,status,dateLastModified,lineItemSourcedId,studentSourcedId,scoreStatus,score,"
         "scoreDate,comment,textScore,classSourcedId,inProgress,incomplete,late,missing",
-        "r1,,,li1,stu1,fully graded,,2026-09-09,A,Pass,101,false,false,true,false",
+        "r1,,,li1,stu1,fully graded,,2026-09-09,A,P,101,false,false,true,false",
     ],
     "scoreScales": [
         "sourcedId,status,dateLastModified,title,type,orgSourcedId,courseSourcedId,"

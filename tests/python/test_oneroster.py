@@ -196,7 +196,7 @@ def test_no_password_is_loaded(rows_1_1: Rows, rows_1_2: Rows) -> None:
 
 def test_letter_scale_and_lateness_1_2(rows_1_2: Rows) -> None:
     grade = rows_1_2["grades"]["r1"]
-    assert values(grade, "letter", "points_earned", "points_possible") == ("Pass", None, None)
+    assert values(grade, "letter", "points_earned", "points_possible") == ("P", None, None)
     assert rows_1_2["homeworks"]["r1"]["is_late"] is True
     metadata = rows_1_2["assignments"]["li1"]["metadata"]
     assert metadata["scoreScale.title"] == "Pass or fail"
