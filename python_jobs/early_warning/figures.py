@@ -17,7 +17,6 @@ from python_jobs.early_warning.training import GRADES_ALONE, RULE, Results, tree
 
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"]  # Okabe and Ito
 GRAY = "#666666"
-DOTTED = {"dash": "dot", "color": "#BBBBBB"}
 TITLES = {
     TREE: "Decision tree (depth 3)",
     LOGISTIC: "Logistic regression",

@@ -48,10 +48,6 @@ def _table(frame: pd.DataFrame) -> dict[str, Any]:
     return {"kind": "table", "header": list(frame.columns), "rows": frame.to_numpy().tolist()}
 
 
-def _frame(rows: list[Any], header: list[str]) -> pd.DataFrame:
-    return pd.DataFrame([[str(cell) for cell in row] for row in rows], columns=header)
-
-
 def _rows(spark: SparkSession, query: str) -> list[Any]:
     return list(spark.sql(query).collect())
 
