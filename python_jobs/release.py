@@ -5,12 +5,15 @@ release_id. Schema `pub` has a view of each table that shows the current release
 releases.current moves them all.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Annotated, Any
 
 import pandas as pd
 import typer
+from filelock import FileLock, Timeout
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from python_jobs.build import require_raw
@@ -23,10 +26,11 @@ from python_jobs.release_tables import (
     NOTE,
     PublishedTable,
     definition_of,
+    definition_of_kpi,
     facts_behind,
     published_tables,
 )
-from python_jobs.spark import get_spark, table_version
+from python_jobs.spark import get_spark, table_version, warehouse_dir
 from python_jobs.suppression import COUNT, Structure, coded_values, hidden_values
 
 LOG = "releases.log"
@@ -39,17 +43,20 @@ PARALLEL_TABLES = 4
 LOG_COLUMNS = {
     "release_id": "int",
     "released_at": "timestamp",
-    "table_name": "string",  # in schema pub, or schema.table of a fact that comparisons read
+    # In schema pub; or what comparisons read: schema.table of a fact, or a KPI.
+    "table_name": "string",
     "source": "string",  # schema.table that was read
     "version": "bigint",  # its Delta version
-    "row_count": "bigint",  # rows published; null: none, the fact is only pinned
+    "row_count": "bigint",  # rows published; null: none, it is for comparisons
     "definition": "string",  # hash of the SQL, seeds and vars that it is made by
     "tested_at": "timestamp",
     "invocation_id": "string",  # dbt's, of the build that was tested
     "as_of_date": "date",
     "last_batch_id": "bigint",
     "restatement": "string",  # why numbers of a closed school year were allowed to move
-    "is_kept": "boolean",  # false: only kpi_values and this log are left of it
+    # False: only kpi_values and this log are left of it, or it was killed before it was shown.
+    "is_kept": "boolean",
+    "previous_release_id": "int",  # what readers saw before it
 }
 CALL_LIST = "call_list"
 EARLY_WARNING = "student_early_warning"
@@ -97,8 +104,8 @@ def release(restatement: str | None = None, *, keep: int = KEPT_RELEASES) -> int
     or when a published number of a closed school year would move without a reason.
     """
     spark = get_spark()
-    candidate = Candidate(spark)
-    with progress("Releasing"):
+    with _alone(), progress("Releasing"):
+        candidate = Candidate(spark)
         candidate.hide_cells()
         if not (restatement or "").strip():
             candidate.require_frozen_years()
@@ -111,6 +118,25 @@ def release(restatement: str | None = None, *, keep: int = KEPT_RELEASES) -> int
     return candidate.release_id
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let nobody else turn the views from this warehouse folder meanwhile.
+
+    Raises ReleaseRefused when somebody does. The operating system frees a dead process's lock.
+    """
+    lock = FileLock(warehouse_dir() / "release.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ReleaseRefused(
+            "another release or rollback is running", "wait until it has ended"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class Candidate:
     """The next release, from the versions that the tables have now."""
 
@@ -119,7 +145,11 @@ class Candidate:
         self.spark = spark
         self.tables = published_tables()
         self.build = _last_build(spark)
-        self.facts = sorted({f"{n.schema}.{n.name}" for n in facts_behind(VALUES)})
+        rows = spark.sql("select kpi, is_student_share from reference.kpi_definitions").collect()
+        self.kpis = sorted(row.kpi for row in rows)
+        self.student_shares = sorted(row.kpi for row in rows if row.is_student_share)
+        facts = {fact.name: fact for kpi in self.kpis for fact in facts_behind(kpi)}
+        self.facts = sorted(f"{fact.schema}.{fact.name}" for fact in facts.values())
         self.versions = self._pin()
         self.previous_id = current_release(spark)
         self.release_id = _begin(spark)
@@ -141,8 +171,13 @@ class Candidate:
     @cached_property
     def as_of(self) -> Row:
         return self.spark.sql(
-            """
-            select as_of_date, (select max(batch_id) from raw.batches) as last_batch_id
+            f"""
+            select
+                as_of_date,
+                (
+                    select max(batch_id) from raw.batches
+                    where landed_at <= timestamp '{self.build.finished_at}'
+                ) as last_batch_id
             from core.reporting_date
             """
         ).collect()[0]
@@ -192,13 +227,14 @@ class Candidate:
             """
         ).toPandas()
         structure = _structure(self.spark, self.build.grading_scale)
-        hidden = hidden_values(values, definitions, structure, int(self.thresholds["min_n"]))
         coded = coded_values(
-            values.drop(index=hidden.index[hidden["hides_numerator"]]),
+            values,
             definitions,
             self.thresholds["bottom_coded_rate"],
             self.thresholds["top_coded_rate"],
         )
+        hidden = hidden_values(values, definitions, structure, int(self.thresholds["min_n"]))
+        coded = coded.drop(hidden.index[hidden["hides_numerator"]], errors="ignore")
         parts = {
             "denominator": hidden.index[hidden["hides_denominator"]],
             "numerator": hidden.index[hidden["hides_numerator"]].append(coded.index),
@@ -221,8 +257,10 @@ class Candidate:
         )
 
     def rows_of(self, table: PublishedTable) -> DataFrame:
+        limits = (self.thresholds["bottom_coded_rate"], self.thresholds["top_coded_rate"])
         version = self.versions[table.source]
-        return self.spark.sql(table.select(version, self.release_id, self.notes))
+        query = table.select(version, self.release_id, self.notes, self.student_shares, limits)
+        return self.spark.sql(query)
 
     def require_frozen_years(self) -> None:
         """Raise ReleaseRefused when a number published of a closed school year would move."""
@@ -287,7 +325,13 @@ class Candidate:
             (table.name, table.source, count, definition_of(table.node.name, variables))
             for table, count in zip(self.tables, counts, strict=True)
         ]
-        pinned = [(fact, fact, None, None) for fact in self.facts]
+        pinned: list[tuple[str, str, None, str | None]] = [
+            (fact, fact, None, None) for fact in self.facts
+        ]
+        # A KPI's own row tells whether its definition has changed.
+        pinned += [
+            (kpi, f"kpi.{VALUES}", None, definition_of_kpi(kpi, variables)) for kpi in self.kpis
+        ]
         now = self.spark.sql("select current_timestamp() as now").collect()[0].now
         rows: list[tuple[Any, ...]] = [
             (
@@ -303,13 +347,14 @@ class Candidate:
                 self.as_of.as_of_date,
                 self.as_of.last_batch_id,
                 (restatement or "").strip() or None,
-                True,
+                False,
+                self.previous_id,
             )
             for name, source, count, definition in published + pinned
         ]
         schema = ", ".join(f"{name} {kind}" for name, kind in LOG_COLUMNS.items())
         frame = self.spark.createDataFrame(rows, schema).coalesce(1)
-        writer = frame.write.format("delta").mode("overwrite")
+        writer = frame.write.format("delta").option("mergeSchema", "true").mode("overwrite")
         if self.spark.catalog.tableExists(LOG):
             writer = writer.option("replaceWhere", f"release_id = {self.release_id}")
         writer.saveAsTable(LOG)
@@ -322,6 +367,7 @@ class Candidate:
         if not self.spark.catalog.tableExists(CURRENT):
             self.spark.sql(f"create table {CURRENT} (release_id int) using delta")
         _turn_to(self.spark, self.release_id)
+        self.spark.sql(f"update {LOG} set is_kept = true where release_id = {self.release_id}")
         for view in self.spark.sql("show views in pub").where("not isTemporary").collect():
             if view.viewName not in {*names, "releases", CALL_LIST}:
                 self.spark.sql(f"drop view pub.{view.viewName}")
@@ -351,6 +397,8 @@ def _point_views(spark: SparkSession, names: list[str]) -> None:
 
 def _point_call_list(spark: SparkSession) -> None:
     """Show the students whose early warning became worse since the release before, or is new."""
+    if "previous_release_id" not in spark.table(LOG).columns:  # an older warehouse
+        spark.sql(f"alter table {LOG} add columns (previous_release_id int)")
     table = f"releases.{EARLY_WARNING}"
     version, _ = table_version(spark, table)
     rows = f"select * from {table} version as of {version} where true"
@@ -369,8 +417,7 @@ def _point_call_list(spark: SparkSession) -> None:
         with later as ({rows} and {SHOW_CURRENT}),
         earlier as (
             {rows} and release_id = (
-                select max(release_id) from {LOG}
-                where is_kept and release_id < (select release_id from {CURRENT})
+                select max(previous_release_id) from {LOG} where {SHOW_CURRENT}
             )
         )
         select
@@ -459,6 +506,11 @@ def current_release(spark: SparkSession) -> int | None:
     return rows[0].release_id if rows else None
 
 
+def rows_of_release(spark: SparkSession, table: str, release_id: int) -> DataFrame:
+    """Return a published table as that release has it, to whatever the views turn meanwhile."""
+    return spark.table(f"releases.{table}").where(f"release_id = {release_id}")
+
+
 def _begin(spark: SparkSession) -> int:
     """Return an id that no release has had, not even one that was refused or killed."""
     spark.sql("create schema if not exists releases")
@@ -483,9 +535,10 @@ def require_release(spark: SparkSession, release_id: int, *, kept: bool = False)
 
 def roll_back(spark: SparkSession, release_id: int) -> None:
     """Show readers an earlier release again; the later ones stay."""
-    require_release(spark, release_id, kept=True)
-    _point_views(spark, _tables_of(spark, release_id))
-    _turn_to(spark, release_id)
+    with _alone():
+        require_release(spark, release_id, kept=True)
+        _point_views(spark, _tables_of(spark, release_id))
+        _turn_to(spark, release_id)
     err.print(f"Readers see release {release_id} again")
 
 
@@ -538,19 +591,30 @@ def _drop_old(spark: SparkSession, keep: int) -> None:
         "order by release_id desc"
     ).collect()
     old = ", ".join(str(row.release_id) for row in kept[keep - 1 :])
-    unfinished = spark.sql(f"select release_id from {BEGUN} except select release_id from {LOG}")
-    killed = ", ".join(str(row.release_id) for row in unfinished.collect())
+    if old:  # first, so that nobody turns to what is half deleted
+        spark.sql(f"update {LOG} set is_kept = false where release_id in ({old})")
+    left = spark.sql(
+        f"""
+        select begun.release_id, any(logged.release_id is not null) as is_logged
+        from {BEGUN} as begun
+        left join {LOG} as logged on begun.release_id = logged.release_id
+        where begun.release_id <> (select release_id from {CURRENT})
+        group by begun.release_id
+        having not coalesce(any(logged.is_kept), false)
+        """
+    ).collect()
     for table in spark.sql("show tables in releases").where("not isTemporary").collect():
         name = f"releases.{table.tableName}"
         if name in (LOG, CURRENT, BEGUN):
             continue
-        gone = ", ".join(filter(None, ["" if name == f"releases.{VALUES}" else old, killed]))
+        gone = [
+            str(row.release_id) for row in left if name != f"releases.{VALUES}" or not row.is_logged
+        ]
         if gone:
-            spark.sql(f"delete from {name} where release_id in ({gone})")
-    if old:
-        spark.sql(f"update {LOG} set is_kept = false where release_id in ({old})")
-    if killed:
-        spark.sql(f"delete from {BEGUN} where release_id in ({killed})")
+            spark.sql(f"delete from {name} where release_id in ({', '.join(gone)})")
+    if left:
+        gone = [str(row.release_id) for row in left]
+        spark.sql(f"delete from {BEGUN} where release_id in ({', '.join(gone)})")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What moved between two releases, by how much, and why."""
 
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -45,7 +46,8 @@ def changed_values(spark: SparkSession, first: int, second: int) -> DataFrame:
     reason: 'definition' (its SQL, a seed or a var changed), else what happened to the facts that
     the KPI is made of in that school year, and school where the cell is one: 'corrected rows',
     'new rows', 'removed rows'; 'hidden cells' when only what is hidden differs; 'other' else, or
-    when somebody was forgotten since the first release, for its facts are then no longer there.
+    when its facts are no longer there: somebody was forgotten since the first release, or Delta has
+    cleaned their log.
     """
     values = spark.table("releases.kpi_values")
     moved = values_that_differ(
@@ -54,13 +56,13 @@ def changed_values(spark: SparkSession, first: int, second: int) -> DataFrame:
     moved.createOrReplaceTempView("moved_values")
     definitions = spark.sql(
         f"""
-        select distinct kpi_definitions.kpi
-        from reference.kpi_definitions
-        inner join releases.log as earlier
-            on kpi_definitions.mart = earlier.table_name and earlier.release_id = {first}
+        select later.table_name as kpi
+        from releases.log as earlier
         inner join releases.log as later
-            on kpi_definitions.mart = later.table_name and later.release_id = {second}
-        where not earlier.definition <=> later.definition
+            on later.table_name = earlier.table_name and later.release_id = {second}
+        where
+            earlier.release_id = {first} and earlier.row_count is null
+            and earlier.definition <> later.definition
         """
     )
     definitions.createOrReplaceTempView("changed_definitions")
@@ -118,16 +120,13 @@ def _fact_changes(spark: SparkSession, first: int, second: int) -> DataFrame:
         having first <> second
         """
     ).collect()
-    marts = [
-        row.mart
-        for row in spark.sql("select distinct mart from reference.kpi_definitions").collect()
-    ]
-    facts_of = {mart: {node.name: node for node in facts_behind(mart)} for mart in marts}
+    kpis = [row.kpi for row in spark.sql("select kpi from reference.kpi_definitions").collect()]
+    facts_of = {kpi: {node.name: node for node in facts_behind(kpi)} for kpi in kpis}
     nodes = {name: node for facts in facts_of.values() for name, node in facts.items()}
     queries = []
     for row in log:
         name = row.source.split(".")[1]
-        if name not in nodes:
+        if name not in nodes or not _can_be_read(spark, row.source, (row.first, row.second)):
             continue
         key = nodes[name].config.unique_key
         said = [column for column in nodes[name].columns if column != "batch_id"]
@@ -158,7 +157,7 @@ def _fact_changes(spark: SparkSession, first: int, second: int) -> DataFrame:
             group by all
             """
         )
-    pairs = ", ".join(f"('{mart}', '{fact}')" for mart, facts in facts_of.items() for fact in facts)
+    pairs = ", ".join(f"('{kpi}', '{fact}')" for kpi, facts in facts_of.items() for fact in facts)
     nothing = (
         "select '' as fact, 0 as school_year, '' as school_id, "
         "0 as added, 0 as corrected, 0 as removed where false"
@@ -166,18 +165,27 @@ def _fact_changes(spark: SparkSession, first: int, second: int) -> DataFrame:
     return spark.sql(
         f"""
         select
-            kpi_definitions.kpi, changes.school_year,
+            behind.kpi, changes.school_year,
             coalesce(changes.school_id, 'all') as school_id,
             sum(added) as added, sum(corrected) as corrected, sum(removed) as removed
         from ({" union all ".join(queries) or nothing}) as changes
-        inner join (values {pairs} as behind (mart, fact)) using (fact)
-        inner join reference.kpi_definitions using (mart)
+        inner join (values {pairs} as behind (kpi, fact)) using (fact)
         group by grouping sets (
-            (kpi_definitions.kpi, changes.school_year, changes.school_id),
-            (kpi_definitions.kpi, changes.school_year)
+            (behind.kpi, changes.school_year, changes.school_id),
+            (behind.kpi, changes.school_year)
         )
         """
     )
+
+
+def _can_be_read(spark: SparkSession, table: str, versions: tuple[int, int]) -> bool:
+    """Return false when Delta's log has been cleaned, or old files are gone."""
+    try:
+        for version in versions:
+            spark.sql(f"select 1 from {table} version as of {version} limit 1").collect()
+    except PySparkException:
+        return False
+    return True
 
 
 def show_changes(spark: SparkSession, first: int, second: int) -> None:

@@ -6,26 +6,32 @@ rows: a condition on the rows (all, when left out);
 columns: those to publish (all, when left out);
 students: true when its rows are students: nothing is hidden, and access is by grant;
 cells: else, which columns a hidden cell of kpi_values hides: kpi (SQL), cell (SQL of the cell's
-columns where they are not the mart's own), numerator and denominator (columns);
+columns where they are not the mart's own), numerator and denominator (columns), value (a column
+whose rate near 0 or 1 hides the numerator's columns too, if the KPI is a share of students);
 open: columns, beside the keys, that say nothing of students; 'all' for a table without any.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from python_jobs.dbt_runner import manifest
-from python_jobs.suppression import CELL, WHOLE
+from python_jobs.suppression import CELL, LETTER, WHOLE
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.nodes import ModelNode
 
 KEY = CELL[1:]
+CTE = re.compile(r"^(?:with )?(\w+) as \($", re.MULTILINE)
+NAMES_KPIS = re.compile(r"\bas kpi\b|\(kpi,")
+REF = re.compile(r"ref\('(\w+)'\)")
 OPEN = {
     *KEY, "kpi", "course_id", "teacher_id", "school_id", "subject_area", "grade_level",
     "content_type", "file_type", "grade_letter",
 }  # fmt: skip
+STUDENTS = "student_count"  # how a column with a number of students ends
 SUBGROUPS = ("subgroup_type", "subgroup")
 NOTE = "fewer than {min_n} students, or a cell that protects such a one"
 CODES = {"high": "more than {top} %", "low": "less than {bottom} %"}
@@ -60,11 +66,22 @@ class PublishedTable:
         declared = {name for entry in self.cells for name in _columns(entry)}
         return set(self.published) - OPEN - declared - set(self.open)
 
-    def select(self, version: int, release_id: int, notes: dict[str, str]) -> str:
+    def select(
+        self,
+        version: int,
+        release_id: int,
+        notes: dict[str, str],
+        student_shares: list[str],
+        limits: tuple[float, float],
+    ) -> str:
         """Return the query for the rows to publish; it joins the temporary view hidden_cells.
 
         notes: what the column `suppression` says of a hidden cell and of coded rates.
+        student_shares: the KPIs that are one. Of others the students in the numerator are not
+        published: nothing protects those who are not in it. limits: rates beyond them are coded.
         """
+        bottom, top = limits
+        shares = ", ".join(f"'{kpi}'" for kpi in student_shares)
         cells = [self._cell(entry) for entry in self.cells]
         joined = list(dict.fromkeys(cells))
         names = {cell: f"cell_{number}" for number, cell in enumerate(joined)}
@@ -75,7 +92,16 @@ class PublishedTable:
                 is_hidden = f"array_contains({names[cell]}.hidden, {entry['kpi']} || '.{part}')"
                 for column in entry.get(part, ()):
                     hides.setdefault(column, []).append(is_hidden)
+                    if part == "numerator" and column.endswith(STUDENTS):
+                        hides[column].append(f"{entry['kpi']} not in ({shares})")
                 hidden += [is_hidden] if entry.get(part) else []
+            if "value" in entry:
+                rate = f"mart.{entry['value']}"
+                is_beyond = (
+                    f"({entry['kpi']} in ({shares}) and not {rate} between {bottom} and {top})"
+                )
+                for column in entry["numerator"]:
+                    hides[column].append(is_beyond)
             for code, note in notes.items():
                 if code in CODES and entry.get("numerator"):
                     is_coded = f"array_contains({names[cell]}.hidden, {entry['kpi']} || '.{code}')"
@@ -137,20 +163,30 @@ def models() -> Iterator["ModelNode"]:
     return (node for node in manifest().nodes.values() if node.resource_type == "model")
 
 
-def facts_behind(model: str) -> list["ModelNode"]:
-    """Return the facts that a mart is made of."""
+def facts_behind(kpi: str) -> list["ModelNode"]:
+    """Return the facts that a KPI is made of."""
     return [
         node
-        for node in _ancestors(model)
+        for node in _ancestors(_makers(kpi)[1])
         if node.resource_type == "model" and node.name.startswith("fact_")
     ]
 
 
 def definition_of(model: str, variables: dict[str, str]) -> str:
-    """Return a hash of all that makes a mart's numbers what they are, but the data."""
+    """Return a hash of all that makes a table's numbers what they are, but the data."""
+    return _hash(_ancestors([node.unique_id for node in models() if node.name == model]), variables)
+
+
+def definition_of_kpi(kpi: str, variables: dict[str, str]) -> str:
+    """Return the same of a KPI: what it is counted from, and the models that pass it on."""
+    value_models, counted_from = _makers(kpi)
+    return _hash([*value_models, *_ancestors(counted_from)], variables)
+
+
+def _hash(nodes: list[Any], variables: dict[str, str]) -> str:
     text = hashlib.sha256(repr(sorted(variables.items())).encode())
     used = set()
-    for node in sorted(_ancestors(model), key=lambda node: node.unique_id):
+    for node in sorted(nodes, key=lambda node: node.unique_id):
         text.update(node.checksum.checksum.encode())
         used |= set(getattr(node.depends_on, "macros", ()))
     for macro in sorted(used):
@@ -158,10 +194,41 @@ def definition_of(model: str, variables: dict[str, str]) -> str:
     return text.hexdigest()[:16]
 
 
-def _ancestors(model: str) -> list[Any]:
+def _makers(kpi: str) -> tuple[list[Any], list[str]]:
+    """Return the value models that a KPI passes through, and the ids of what it is counted from.
+
+    A value model gives many KPIs; which of its CTEs has this one's name tells what it reads.
+    """
+    name = f"'{LETTER}'" if kpi.startswith(LETTER) else f"'{kpi}'"
+    values = next(node for node in models() if node.name == "kpi_values")
+    passed, counted_from = [], []
+    for node in _ancestors([values.unique_id]):
+        if not node.name.endswith("_values"):
+            continue
+        parts = CTE.split(node.raw_code)  # text, name, text, name, text ...
+        ctes = dict(zip(parts[1::2], parts[2::2], strict=True))
+        selects = [select for text in ctes.values() for select in text.split("union all")]
+        todo = [select for select in selects if name in select]
+        if todo or not any(NAMES_KPIS.search(text) for text in ctes.values()):
+            passed.append(node)
+        seen: set[str] = set()
+        read: set[str] = set()
+        while todo:
+            text = todo.pop()
+            read |= set(REF.findall(text))
+            new = {one for one in ctes if re.search(rf"\b{one}\b", text)} - seen
+            seen |= new
+            todo += [ctes[one] for one in new]
+        parents = [manifest().nodes[one] for one in node.depends_on.nodes]
+        counted_from += [one.unique_id for one in parents if one.name in read]
+    return passed, counted_from
+
+
+def _ancestors(model_ids: list[str]) -> list[Any]:
+    """Return these models and all that they are made of."""
     nodes = manifest().nodes
     found: dict[str, Any] = {}
-    todo = [node.unique_id for node in models() if node.name == model]
+    todo = list(model_ids)
     while todo:
         name = todo.pop()
         if name in nodes and name not in found:

@@ -223,6 +223,7 @@ def publish_release(dsn: str | None, server: Server, *, purge: bool = False) -> 
                 release,
                 viewer_key=viewer_key(warehouse_dir()),
                 keep_replaced=not purge,
+                is_current=lambda: current_release(spark) == release.release_id,
             )
         except psycopg.Error as problem:  # what it says may hold values of rows
             raise DistrictError(

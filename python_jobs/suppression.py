@@ -8,20 +8,25 @@ cell suppression.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import csc_array, csr_array, eye_array
+from scipy.optimize import linprog
+from scipy.sparse import csc_array, csr_array, eye_array, hstack
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lsmr, splu
+
+from python_jobs.errors import DistrictError
 
 Array = npt.NDArray[Any]
 CELL = ["kpi", "grain", "entity_id", "subgroup_type", "subgroup", "school_year", "term_id"]
 WHOLE = "all"  # subgroup and subgroup_type of a whole entity
 COUNT = "count"  # unit of a KPI that is no quotient
+LETTER = "letter_rate_"  # before the letter, in the KPI of its share
+RESULTS = "result_count"  # what the letters add up to
 YEAR = "year"  # term_id of a whole school year
 DETERMINED = 1e-6  # of a random direction that keeps every equation: no room to move
 RIDGE = 1e-8
@@ -32,6 +37,10 @@ FEW_STEPS = 200  # enough to find most fixed cells, while there are some
 NEARLY_DETERMINED = 1e-5
 MOST_STEPS = 20_000
 PATIENCE = 400  # for the few cells of denominators, which hide all numerators with them
+PRICE = 1.5  # how many times as much one step of worth costs
+GAINS = (1e2, 1e4, 1e6, 1e8)
+MOVED = 1e-6  # of at most 1
+MOST_SECONDS = 60.0  # of one linear program; without an answer, equations are closed one by one
 CAREFUL = 64  # rounds that double: after so many cells at once, all equations are looked at
 # Who reads a number: what the whole district sees is hidden last.
 GRAINS = ["school_week", "course", "teacher", "subject", "grade_level", "school", "district"]
@@ -70,39 +79,94 @@ def protect(
     hidden: Array,
     min_n: int,
     worth: Array,
+    size: Array | None = None,
+    present: Array | None = None,
+    details: Array | None = None,
     patience: int = 1,
 ) -> Array:
     """Return `hidden` with the cells that must be hidden too, those of least worth first.
 
     students: behind each cell; cells of 0 are hidden only where there are no others. When this
     returns, no combination of the equations fixes a hidden cell that has students, and what a total
-    leaves open is min_n students or more, unless all of the equation is hidden. patience: rounds
-    that hide one cell for each; those after hide more and more.
+    leaves open is min_n students or more, unless all of the equation is hidden. size: of cells of
+    equal worth the one of least size goes first (default: the students). present: cells of which
+    nobody knows that they are 0 (default: those with students). details: the many cells of which
+    most are hidden anyway; the search for the least loss leaves them out. patience: rounds that
+    hide one of them for each fixed cell; those after hide more and more.
     """
+    size = students if size is None else size
+    present = students > 0 if present is None else present
+    details = np.zeros(len(hidden), dtype=bool) if details is None else details
     more, rounds = 1, 0
     room = _Room(equations)
     while True:
-        found = _open_alone(equations, students, hidden, min_n, worth)
+        found = _open_alone(equations, students, hidden, min_n, worth, size)
         if not found.any():
-            fixed = room.fixed(np.flatnonzero(hidden & (students > 0)))
-            rows = np.flatnonzero((abs(equations) > 0) @ fixed.astype(float))
-            found = _least_shown(equations, students, hidden, rows, worth, more, fixed)
-            rounds += 1
-            more *= 1 if rounds < patience else 2  # an end even where nearly all is hidden
+            fixed = room.fixed(np.flatnonzero(hidden & present)) & (students > 0)
+            if not fixed.any():
+                return hidden
+            found = _least_loss(equations, hidden, fixed, present, worth, details)
+            if not found.any():
+                rows = np.flatnonzero((abs(equations) > 0) @ fixed.astype(float))
+                found = _least_shown(equations, students, hidden, rows, worth, size, more, fixed)
+                rounds += 1
+                more *= 1 if rounds < patience else 2  # an end even where nearly all is hidden
         if not found.any():
             return hidden
         hidden = hidden | found
 
 
+def _least_loss(
+    equations: csr_array,
+    hidden: Array,
+    fixed: Array,
+    present: Array,
+    worth: Array,
+    details: Array,
+) -> Array:
+    """Return cells that, hidden as well, let fixed ones move, as a linear program finds them.
+
+    It looks for a change of all cells that keeps every equation, moves the fixed cells at random up
+    or down, and costs the worth of each cell shown that it moves. Gains grow until one pays.
+    """
+    is_open = (abs(equations) > 0) @ (details & hidden & ~fixed).astype(float) > 0
+    cells = np.flatnonzero(present & ~details)
+    matrix = csr_array(equations[~is_open])[:, cells]
+    matrix = csr_array(matrix[np.flatnonzero(np.diff(matrix.indptr))])
+    found = np.zeros(len(hidden), dtype=bool)
+    if not matrix.shape[0] or not fixed[cells].any():
+        return found
+    random = np.random.default_rng(0)
+    ways = random.choice([-1, 1], len(cells)) * random.uniform(0.5, 1, len(cells))
+    gain = np.where(fixed[cells], ways, 0.0)
+    cost = np.where(hidden, 0.0, PRICE ** (worth - worth.min()))[cells]
+    for weight in GAINS:
+        answer = linprog(
+            np.concatenate([cost - weight * gain, cost + weight * gain]),
+            A_eq=hstack([matrix, -matrix], format="csc"),
+            b_eq=np.zeros(matrix.shape[0]),
+            bounds=(0, 1),
+            method="highs",
+            options={"time_limit": MOST_SECONDS},
+        )
+        if answer.x is None:
+            return found
+        moved = np.abs(answer.x[: len(cells)] - answer.x[len(cells) :]) > MOVED
+        found[cells] = moved & ~hidden[cells]
+        if found.any():
+            return found
+    return found
+
+
 def _open_alone(
-    equations: csr_array, students: Array, hidden: Array, min_n: int, worth: Array
+    equations: csr_array, students: Array, hidden: Array, min_n: int, worth: Array, size: Array
 ) -> Array:
     """Return one more cell for each equation whose hidden cells are one, or too few students."""
     hidden_cells = (abs(equations) > 0) @ hidden.astype(float)
     hidden_parts = (equations > 0) @ (hidden * students)
     total_is_hidden = (equations < 0) @ hidden.astype(float) > 0
     is_open = (hidden_cells == 1) | ((hidden_cells > 1) & ~total_is_hidden & (hidden_parts < min_n))
-    return _least_shown(equations, students, hidden, np.flatnonzero(is_open), worth)
+    return _least_shown(equations, students, hidden, np.flatnonzero(is_open), worth, size)
 
 
 class _Room:
@@ -168,6 +232,7 @@ def _least_shown(
     hidden: Array,
     rows: Iterable[int],
     worth: Array,
+    size: Array,
     count: int = 1,
     fixed: Array | None = None,
 ) -> Array:
@@ -183,7 +248,7 @@ def _least_shown(
         parts = signs[~hidden[cells]] < 0
         shown = cells[~hidden[cells]]
         if len(shown):
-            keys = (shown, students[shown], parts, worth[shown], students[shown] == 0)
+            keys = (shown, size[shown], parts, worth[shown], students[shown] == 0)
             order = shown[np.lexsort(keys)]
             first = order[0]
             offers.append((students[first] == 0, worth[first], row, cells, order))
@@ -320,13 +385,19 @@ def hidden_values(
     values: CELL, student_count and numerator_student_count (NaN: the KPI counts no students there).
     definitions: kpi, unit, suppression_family (KPIs that share a denominator), is_student_share.
     Returns hides_denominator and hides_numerator; who hides the denominator hides the numerator.
+    Raises DistrictError when a KPI has no definition, and is no letter.
     """
+    definitions, parts = _with_letters(values["kpi"].unique(), definitions, structure.parts)
+    structure = replace(structure, parts=parts)
     values = values.merge(definitions, on="kpi", how="left").set_axis(values.index)
     hidden = pd.DataFrame(
         False, index=values.index, columns=["hides_denominator", "hides_numerator"]
     )
-    groups = _tied_kpis(definitions["kpi"], structure.parts)
-    for _, family in values.dropna(subset=["student_count"]).groupby("suppression_family"):
+    groups = _tied_kpis(definitions["kpi"], parts)
+    values = values.dropna(subset=["student_count"])
+    # One order for all families, so that the same cells of like families protect each other.
+    values = values.assign(size=values.groupby(CELL[1:])["student_count"].transform("max"))
+    for _, family in values.groupby(["suppression_family", "school_year"]):
         cells = _denominators(family, structure, min_n)
         key = CELL[1:]
         family["is_hidden"] = family[key].merge(cells, "left", key)["is_hidden"].to_numpy()
@@ -337,6 +408,28 @@ def hidden_values(
             found = _hidden_numerators(numerators, structure, min_n)
             hidden.loc[numerators.index, "hides_numerator"] = found
     return hidden[hidden.any(axis=1)]
+
+
+def _with_letters(
+    kpis: Iterable[str], definitions: pd.DataFrame, parts: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the definitions and parts with those of letters on no scale, as of any other letter.
+
+    Raises DistrictError when another KPI has no definition.
+    """
+    unknown = sorted(set(kpis) - set(definitions["kpi"]))
+    letters = definitions[definitions["kpi"].str.startswith(LETTER)].head(1)
+    others = [kpi for kpi in unknown if letters.empty or not kpi.startswith(LETTER)]
+    if others:
+        raise DistrictError(
+            f"KPIs without a definition cannot be published: {', '.join(others)}",
+            "add a row of each to seeds/kpi_definitions.csv, then: district build",
+        )
+    if not unknown:
+        return definitions, parts
+    added = letters.loc[letters.index.repeat(len(unknown))].assign(kpi=unknown)
+    results = pd.DataFrame({"kpi": unknown, "whole": None, "weight": 1.0, "sum": RESULTS})
+    return pd.concat([definitions, added]), pd.concat([parts, results])
 
 
 def _tied_kpis(kpis: pd.Series, parts: pd.DataFrame) -> dict[str, int]:
@@ -350,14 +443,23 @@ def _tied_kpis(kpis: pd.Series, parts: pd.DataFrame) -> dict[str, int]:
 
 def _denominators(values: pd.DataFrame, structure: Structure, min_n: int) -> pd.DataFrame:
     """Return the cells (CELL less kpi) that the KPIs share, and whether each is_hidden."""
-    cells = values.groupby(CELL[1:], as_index=False, sort=False)["student_count"].agg(
-        ["min", "max"]
+    counts = values.groupby(CELL[1:], sort=False).agg(
+        smallest=("student_count", "min"), students=("student_count", "max"), size=("size", "max")
     )
-    cells = cells.assign(kpi=WHOLE)
-    smallest, students = (cells[name].to_numpy(dtype=float) for name in ("min", "max"))
+    cells = counts.index.to_frame(index=False).assign(kpi=WHOLE)
+    smallest, students, size = (counts[name].to_numpy(dtype=float) for name in counts)
     is_small = primary([smallest, students], min_n)
-    equations = equations_of(cells, structure)
-    is_hidden = protect(equations, students, is_small, min_n, worth_of(cells), PATIENCE)
+    equations, worth = equations_of(cells, structure), worth_of(cells)
+    is_hidden = protect(
+        equations,
+        students,
+        is_small,
+        min_n,
+        worth,
+        size,
+        details=_of_few(cells),
+        patience=PATIENCE,
+    )
     return cells.assign(is_hidden=is_hidden)
 
 
@@ -374,12 +476,18 @@ def coded_values(
     return coded[coded != ""]
 
 
+def _of_few(cells: pd.DataFrame) -> Array:
+    """Return which cells are of few readers: whole sections, teachers, weeks."""
+    found: Array = (cells["grain"].isin(OF_FEW) & (cells["subgroup_type"] == WHOLE)).to_numpy()
+    return found
+
+
 def _together(values: pd.DataFrame, hidden: Array) -> Array:
-    """Return the parts of a KPI of which one is hidden, in cells of few readers.
+    """Return the parts of a KPI of which one is hidden, in cells of few readers and subgroups.
 
     There they are mostly small; hidden one by one, what protects them would spread to larger ones.
     """
-    of_few = (values["grain"].isin(OF_FEW) | (values["subgroup_type"] != WHOLE)).to_numpy()
+    of_few = _of_few(values) | (values["subgroup_type"] != WHOLE).to_numpy()
     some = pd.Series(hidden).groupby([values[name] for name in CELL[1:]], sort=False)
     together: Array = of_few & some.transform("any").to_numpy()
     return together
@@ -394,10 +502,14 @@ def _hidden_numerators(values: pd.DataFrame, structure: Structure, min_n: int) -
     hidden = values["is_hidden"].to_numpy(dtype=bool) | primary(groups, min_n)
     hidden |= _together(values, hidden)
     equations, worth = equations_of(values, structure), worth_of(values)
+    present = (values["student_count"] > 0).to_numpy()
+    details = _of_few(values)
     known = -1
     while hidden.sum() > known:
         known = hidden.sum()
         for group in groups:
             if group.any():
-                hidden = protect(equations, group, hidden, min_n, worth)
+                hidden = protect(
+                    equations, group, hidden, min_n, worth, present=present, details=details
+                )
     return hidden

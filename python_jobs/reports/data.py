@@ -13,6 +13,7 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from python_jobs.errors import DistrictError
+from python_jobs.release import current_release
 from python_jobs.seeds import read_seed, thresholds_in_force, variables
 
 KEPT_YEARS = 3
@@ -107,7 +108,17 @@ class Release:
 
 
 def read_release(spark: SparkSession) -> Release:
-    """Read the current release. Raises DistrictError before the first."""
+    """Read the current release, again if another one was shown meanwhile.
+
+    Raises DistrictError before the first.
+    """
+    while True:
+        release = _read_release(spark)
+        if current_release(spark) == release.release_id:
+            return release
+
+
+def _read_release(spark: SparkSession) -> Release:
     if not spark.catalog.tableExists("pub.releases"):
         raise DistrictError("nothing has been released", "run: district release")
     log = _pandas(

@@ -77,12 +77,14 @@ def publish(
     *,
     viewer_key: bytes,
     keep_replaced: bool = True,
+    is_current: Callable[[], bool] = lambda: True,
 ) -> Published:
     """Serve these tables, and no others, from now on.
 
     connect: opens a connection as bi_publisher. keep_replaced: False deletes what was replaced at
-    once, though an open transaction may need it. Raises DistrictError when another publish runs,
-    and when readers hold what is to be deleted.
+    once, though an open transaction may need it. is_current: says, after the tables were read,
+    whether they are still those of the release. Raises DistrictError when another publish runs,
+    when the release is no longer current, and when readers hold what is to be deleted.
     """
     with _only_one(connect), as_owner(connect) as connection:
         prepare(connection, viewer_key)
@@ -92,6 +94,11 @@ def publish(
         copies = [_Copy(table, _next_id(connection)) for table in changed]
         with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
             list(pool.map(lambda copy: copy.load(connect), copies))
+        if not is_current():
+            raise DistrictError(
+                f"release {release.release_id} is no longer the current one; nothing has changed",
+                "publish again: district serve postgres",
+            )
         replaced = [copy for copy in copies if not copy.fits(before.get(copy.table.name))]
         for copy in copies:
             copy.attach(connection, _next_parent(copy.table) if copy in replaced else None)

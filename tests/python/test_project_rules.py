@@ -10,7 +10,7 @@ import yaml
 
 from python_jobs.dbt_runner import manifest
 from python_jobs.landing.rules import RULES
-from python_jobs.release_tables import PublishedTable, published_tables
+from python_jobs.release_tables import PublishedTable, _makers, facts_behind, published_tables
 from python_jobs.schemas import ENTITIES
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -157,9 +157,17 @@ def test_small_cells_of_gaps_hide_what_their_whole_gives_away(
     published: list[PublishedTable],
 ) -> None:
     gaps = next(table for table in published if table.name == "subgroup_gaps")
-    query = gaps.select(1, 1, {"hidden": "few", "high": "high", "low": "low"})
+    query = gaps.select(1, 1, {"hidden": "few", "high": "high", "low": "low"}, [], (0.05, 0.95))
     assert query.count("left join hidden_cells") == 2
     assert "'all' = cell_1.subgroup_type" in query
     hidden = re.search(r"if\((.*?), null, mart\.gap\)", query)
     assert hidden
     assert {"cell_0", "cell_1"} <= set(re.findall(r"cell_\d", hidden[1]))
+
+
+def test_a_kpi_is_made_of_its_own_facts_and_passed_on_by_its_own_models() -> None:
+    assert {fact.name for fact in facts_behind("letter_rate_A")} == {"fact_grade"}
+    assert "fact_grade" not in {fact.name for fact in facts_behind("student_count")}
+    passed = {node.name for node in _makers("chronic_absence_rate")[0]}
+    assert {"student_outcome_values", "subgroup_values", "kpi_values"} <= passed
+    assert "learning_values" not in passed

@@ -677,6 +677,18 @@ def test_two_publishes_do_not_run_at_once(server: Server, monkeypatch: pytest.Mo
             put(server, 20)
 
 
+def test_a_release_that_is_no_longer_current_is_not_served(server: Server) -> None:
+    with pytest.raises(DistrictError, match="release 99 is no longer the current one"):
+        publish(
+            server.as_publisher,
+            tables(20),
+            Release(99),
+            viewer_key=KEY,
+            is_current=lambda: False,
+        )
+    assert ask(server, "analyst", "select 1 from bi.release where release_id = 99") == []
+
+
 def test_no_lock_of_a_reader_stops_a_publish(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from python_jobs import suppression
+from python_jobs.errors import DistrictError
 from python_jobs.suppression import CELL, Structure, coded_values, hidden_values
 
 Matrix = npt.NDArray[np.float64]
@@ -37,6 +38,7 @@ DEFINITIONS = pd.DataFrame(
         ("avg_grade_points", "points", "results", False),
         ("student_count", "count", "students", False),
         ("guardian_linked_rate", "rate", "students", True),
+        ("early_warning_student_count", "count", "early_warning", False),
     ],
     columns=["kpi", "unit", "suppression_family", "is_student_share"],
 )
@@ -250,14 +252,69 @@ def test_without_the_complementary_step_the_attack_succeeds() -> None:
         equations: object,
         students: Matrix,
         hidden: npt.NDArray[np.bool_],
-        min_n: int,
-        worth: Matrix,
-        patience: int = 1,
+        *_: object,
+        **__: object,
     ) -> npt.NDArray[np.bool_]:
         return hidden
 
     with mock.patch.object(suppression, "protect", only_primary):
         assert attack(0)[1] > 0
+
+
+def one_school(kpis: dict[str, dict[str, int]]) -> pd.DataFrame:
+    """Return kpi_values of a school by group, with all: students who count, per KPI and group."""
+    rows = [
+        (kpi, "school", "h1", "all" if group == "all" else "group", group, 2026, "year", n, n)
+        for kpi, groups in kpis.items()
+        for group, n in {**groups, "all": sum(groups.values())}.items()
+    ]
+    return pd.DataFrame(rows, columns=[*CELL, "student_count", "numerator_student_count"])
+
+
+NO_STRUCTURE = Structure(
+    pd.DataFrame({"school_id": ["h1"], "district_id": ["d"]}),
+    pd.DataFrame(columns=["part_id", "grain", "entity_id", "weight"]),
+    PARTS,
+)
+
+
+def test_families_that_count_nearly_the_same_students_hide_the_same_groups() -> None:
+    """Else a = all - b - c - d: b from one family, c and d from the other."""
+    values = one_school(
+        {
+            "student_count": {"a": 7, "b": 14, "c": 15, "d": 60},
+            "early_warning_student_count": {"a": 7, "b": 14, "c": 13, "d": 60},
+        }
+    )
+    hidden = hidden_values(values, DEFINITIONS, NO_STRUCTURE, MIN_N)
+    groups = values.loc[hidden.index].groupby("kpi")["subgroup"].apply(set)
+    assert groups["student_count"] == groups["early_warning_student_count"]
+    assert len(groups["student_count"]) > 1
+
+
+def test_families_of_other_students_hide_apart() -> None:
+    values = one_school(
+        {
+            "student_count": {"a": 70, "b": 140, "c": 150},
+            "early_warning_student_count": {"a": 7, "b": 14, "c": 13},
+        }
+    )
+    hidden = hidden_values(values, DEFINITIONS, NO_STRUCTURE, MIN_N)
+    assert set(values.loc[hidden.index, "kpi"]) == {"early_warning_student_count"}
+
+
+def test_a_letter_without_a_definition_is_hidden_as_any_other() -> None:
+    values = one_school({"letter_rate_E": {"a": 30, "b": 40}, "result_count": {"a": 30, "b": 40}})
+    few = values["kpi"].eq("letter_rate_E") & values["subgroup"].eq("a")
+    values.loc[few, "numerator_student_count"] = 3
+    hidden = hidden_values(values, DEFINITIONS, NO_STRUCTURE, MIN_N)
+    assert hidden.loc[values.index[few], "hides_numerator"].all()
+    assert hidden["hides_numerator"].sum() > 1  # nor can it be worked out
+
+
+def test_a_kpi_without_a_definition_is_refused() -> None:
+    with pytest.raises(DistrictError, match="without a definition cannot be published: pass_rate"):
+        hidden_values(one_school({"pass_rate": {"a": 30}}), DEFINITIONS, NO_STRUCTURE, MIN_N)
 
 
 def test_groups_below_the_minimum_are_hidden_and_the_empty_ones_shown() -> None:

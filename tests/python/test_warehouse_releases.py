@@ -16,6 +16,7 @@ from python_jobs.dbt_runner import run_dbt
 from python_jobs.errors import DistrictError
 from python_jobs.release import (
     ReleaseRefused,
+    _alone,
     current_release,
     release,
     require_release,
@@ -163,7 +164,7 @@ def test_numbers_that_move_are_found_with_the_reason(
     moved = {row.kpi: row for row in changed_values(warehouse, 1, 2).collect()}
     assert set(moved) == {"student_count", "avg_grade_percent"}
     assert moved["student_count"].change == Decimal(1)
-    assert moved["student_count"].reason == "corrected rows"  # its mart is made of grades too
+    assert moved["student_count"].reason == "other"  # it is not made of grades
     assert moved["avg_grade_percent"].reason == "corrected rows"
     assert moved["avg_grade_percent"].corrected_rows == 1
     show_changes(warehouse, 1, 2)
@@ -225,6 +226,16 @@ def test_rollback_shows_the_earlier_numbers_and_old_releases_go(warehouse: Spark
     assert warehouse.table("releases.school_performance").where("release_id = 1").isEmpty()
     assert not warehouse.table("releases.kpi_values").where("release_id = 1").isEmpty()
     assert current_release(warehouse) == newest
+
+
+def test_two_releases_at_once_are_refused(warehouse: SparkSession) -> None:
+    before = current_release(warehouse)
+    with _alone():
+        with pytest.raises(ReleaseRefused, match="another release or rollback is running"):
+            release()
+        with pytest.raises(ReleaseRefused, match="another release or rollback is running"):
+            roll_back(warehouse, 1)
+    assert current_release(warehouse) == before
 
 
 @pytest.mark.usefixtures("few_tables")
