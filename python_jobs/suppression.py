@@ -81,6 +81,7 @@ def protect(
     worth: Array,
     size: Array | None = None,
     present: Array | None = None,
+    amounts: Sequence[Array] = (),
     details: Array | None = None,
     patience: int = 1,
 ) -> Array:
@@ -90,9 +91,10 @@ def protect(
     returns, no combination of the equations fixes a hidden cell that has students, and what a total
     leaves open is min_n students or more, unless all of the equation is hidden. size: of cells of
     equal worth the one of least size goes first (default: the students). present: cells of which
-    nobody knows that they are 0 (default: those with students). details: the many cells of which
-    most are hidden anyway; the search for the least loss leaves them out. patience: rounds that
-    hide one of them for each fixed cell; those after hide more and more.
+    not everybody knows that they are empty (default: those with students). amounts: what is never
+    less than 0 in a cell: where nothing is left for it, it is known. details: the many cells of
+    which most are hidden anyway; the search for the least loss leaves them out. patience: rounds
+    that hide one of them for each fixed cell; those after hide more and more.
     """
     size = students if size is None else size
     present = students > 0 if present is None else present
@@ -102,7 +104,10 @@ def protect(
     while True:
         found = _open_alone(equations, students, hidden, min_n, worth, size)
         if not found.any():
-            fixed = room.fixed(np.flatnonzero(hidden & present)) & (students > 0)
+            unknown = hidden & present
+            for amount in amounts:
+                unknown &= ~_known_zeros(equations, amount, hidden)
+            fixed = room.fixed(np.flatnonzero(unknown)) & (students > 0)
             if not fixed.any():
                 return hidden
             found = _least_loss(equations, hidden, fixed, present, worth, details)
@@ -114,6 +119,18 @@ def protect(
         if not found.any():
             return hidden
         hidden = hidden | found
+
+
+def _known_zeros(equations: csr_array, amount: Array, hidden: Array) -> Array:
+    """Return the hidden cells that a reader knows to be 0: all that is left of a total is 0."""
+    parts, totals = (equations > 0).astype(float), (equations < 0).astype(float)
+    unknown = hidden.copy()
+    while True:
+        is_nothing_left = (totals @ unknown == 0) & (parts @ (amount * unknown) == 0)
+        found = unknown & (parts.T @ is_nothing_left > 0)
+        if not found.any():
+            return hidden & ~unknown
+        unknown &= ~found
 
 
 def _least_loss(
@@ -314,11 +331,11 @@ def equations_of(cells: pd.DataFrame, structure: Structure) -> csr_array:
             {"grain": "district", "entity_id": "district_id"},
         ),
         _tie(
-            sections.drop(columns="grain")
-            .rename(columns={"entity_id": "part_id"})
-            .merge(structure.sections, on="part_id"),
+            sections.rename(columns={"entity_id": "part_id", "grain": "part_grain"}).merge(
+                structure.sections, on="part_id"
+            ),
             {},
-            "grain",
+            "part_grain",
         ),
     ]
     number = pd.Series(cells.index, index=pd.MultiIndex.from_frame(cells[CELL]))
@@ -498,11 +515,13 @@ def _hidden_numerators(values: pd.DataFrame, structure: Structure, min_n: int) -
     values = values.reset_index(drop=True)
     counted = values["numerator_student_count"].to_numpy(dtype=float)
     others = values["student_count"].to_numpy(dtype=float) - counted
-    groups = [counted, np.where(values["is_student_share"].astype(bool), others, 0.0)]
+    is_share = values["is_student_share"].to_numpy(dtype=bool)
+    groups = [counted, np.where(is_share, others, 0.0)]
     hidden = values["is_hidden"].to_numpy(dtype=bool) | primary(groups, min_n)
     hidden |= _together(values, hidden)
     equations, worth = equations_of(values, structure), worth_of(values)
     present = (values["student_count"] > 0).to_numpy()
+    amounts = [counted, np.where(is_share, others, 1.0)]
     details = _of_few(values)
     known = -1
     while hidden.sum() > known:
@@ -510,6 +529,13 @@ def _hidden_numerators(values: pd.DataFrame, structure: Structure, min_n: int) -
         for group in groups:
             if group.any():
                 hidden = protect(
-                    equations, group, hidden, min_n, worth, present=present, details=details
+                    equations,
+                    group,
+                    hidden,
+                    min_n,
+                    worth,
+                    present=present,
+                    amounts=amounts,
+                    details=details,
                 )
     return hidden

@@ -171,7 +171,8 @@ def dots(points: pd.DataFrame, *, unit: str) -> Figure:
     unknown = [row for row in rows if row not in ends.index]
     if unknown:
         hidden = points.drop_duplicates("label").set_index("label")["text"]
-        left = layout["xaxis"].get("range", [0])[0]
+        low, high = layout["xaxis"].get("range", [0, 0])
+        left = low + 0.02 * (high - low)
         traces.append(
             _note([names[row] for row in unknown], [hidden[row] for row in unknown], left)
         )
@@ -468,7 +469,8 @@ def scatter(
 
 
 def chosen_labels(x: pd.Series, y: pd.Series, names: pd.Series, most: int = 6) -> list[int]:
-    """Return the positions of the dots to name, the most unusual first; no two names touch.
+    """Return the positions of the dots to name, the most unusual first; no name touches another
+    or another's dot.
 
     Unusual: far from the middle and from the way that most dots lie (Mahalanobis 1936). Names
     stand over their dots; they are measured for a picture of WIDTH x 340 pixels.
@@ -480,13 +482,16 @@ def chosen_labels(x: pd.Series, y: pd.Series, names: pd.Series, most: int = 6) -
     spread_of_all = np.linalg.pinv(apart.T @ apart / len(apart))
     distance = np.einsum("ij,jk,ik->i", apart, spread_of_all, apart)
     boxes: list[tuple[float, float, float, float]] = []
+    others = [(left - 6, bottom - 6, left + 6, bottom + 6) for left, bottom in places]
     chosen: list[int] = []
     for number in np.argsort(-distance, kind="stable"):
         half = min(len(str(names.iloc[number])), 20) * LETTER_WIDTH / 2
         left, bottom = places[number][0] - half, places[number][1] + 6
         box = (left, bottom, left + 2 * half, bottom + LINE_HEIGHT)
         inside = box[0] > -20 and box[2] < WIDTH + 20
-        if inside and not any(_touch(box, other) for other in boxes):
+        free = not any(_touch(box, other) for other in boxes)
+        free &= not any(_touch(box, dot) for place, dot in enumerate(others) if place != number)
+        if inside and free:
             boxes.append(box)
             chosen.append(int(number))
         if len(chosen) == most:
