@@ -8,7 +8,7 @@ cell suppression.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -405,7 +405,11 @@ def hidden_values(
     Raises DistrictError when a KPI has no definition, and is no letter.
     """
     definitions, parts = _with_letters(values["kpi"].unique(), definitions, structure.parts)
-    structure = replace(structure, parts=parts)
+    structure = Structure(
+        *(one.sort_values([*one]) for one in (structure.districts, structure.sections, parts))
+    )
+    # In one order, whatever the rows came in: the same release hides the same cells.
+    values = values.sort_values(CELL)
     values = values.merge(definitions, on="kpi", how="left").set_axis(values.index)
     hidden = pd.DataFrame(
         False, index=values.index, columns=["hides_denominator", "hides_numerator"]

@@ -247,6 +247,20 @@ def test_a_large_system_solved_step_by_step_hides_the_same() -> None:
     pd.testing.assert_frame_equal(by_steps, by_factors)
 
 
+def test_the_order_of_rows_does_not_decide_what_is_hidden() -> None:
+    district = District(0)
+    values = district.values()[[*CELL, "student_count", "numerator_student_count"]]
+    shuffled = Structure(
+        *(
+            getattr(district.structure, name).sample(frac=1, random_state=1)
+            for name in ("districts", "sections", "parts")
+        )
+    )
+    hidden = hidden_values(values, DEFINITIONS, district.structure, MIN_N)
+    again = hidden_values(values.sample(frac=1, random_state=1), DEFINITIONS, shuffled, MIN_N)
+    pd.testing.assert_frame_equal(again.sort_index(), hidden.sort_index())
+
+
 def test_without_the_complementary_step_the_attack_succeeds() -> None:
     def only_primary(
         equations: object,
