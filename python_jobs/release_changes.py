@@ -74,10 +74,10 @@ def changed_values(spark: SparkSession, first: int, second: int) -> DataFrame:
             value_after - value_before as change,
             case
                 when changed_definitions.kpi is not null then 'definition'
-                when numerator_before is null and denominator_before is null
-                    and suppression_before is not null
-                    or numerator_after is null and denominator_after is null
-                    and suppression_after is not null then 'hidden cells'
+                when (
+                    numerator_before is null and suppression_before is not null
+                    or numerator_after is null and suppression_after is not null
+                ) and coalesce(denominator_before = denominator_after, true) then 'hidden cells'
                 when corrected > 0 then 'corrected rows'
                 when removed > 0 then 'removed rows'
                 when added > 0 then 'new rows'
@@ -165,14 +165,14 @@ def _fact_changes(spark: SparkSession, first: int, second: int) -> DataFrame:
     return spark.sql(
         f"""
         select
-            behind.kpi, changes.school_year,
+            kpi, changes.school_year,
             coalesce(changes.school_id, 'all') as school_id,
             sum(added) as added, sum(corrected) as corrected, sum(removed) as removed
         from ({" union all ".join(queries) or nothing}) as changes
         inner join (values {pairs} as behind (kpi, fact)) using (fact)
         group by grouping sets (
-            (behind.kpi, changes.school_year, changes.school_id),
-            (behind.kpi, changes.school_year)
+            (kpi, changes.school_year, changes.school_id),
+            (kpi, changes.school_year)
         )
         """
     )

@@ -36,7 +36,6 @@ PRECISION = 1e-12
 FEW_STEPS = 200  # enough to find most fixed cells, while there are some
 NEARLY_DETERMINED = 1e-5
 MOST_STEPS = 20_000
-PATIENCE = 400  # for the few cells of denominators, which hide all numerators with them
 PRICE = 1.5  # how many times as much one step of worth costs
 GAINS = (1e2, 1e4, 1e6, 1e8)
 MOVED = 1e-6  # of at most 1
@@ -83,7 +82,6 @@ def protect(
     present: Array | None = None,
     amounts: Sequence[Array] = (),
     details: Array | None = None,
-    patience: int = 1,
 ) -> Array:
     """Return `hidden` with the cells that must be hidden too, those of least worth first.
 
@@ -93,13 +91,12 @@ def protect(
     equal worth the one of least size goes first (default: the students). present: cells of which
     not everybody knows that they are empty (default: those with students). amounts: what is never
     less than 0 in a cell: where nothing is left for it, it is known. details: the many cells of
-    which most are hidden anyway; the search for the least loss leaves them out. patience: rounds
-    that hide one of them for each fixed cell; those after hide more and more.
+    which most are hidden anyway; the search for the least loss leaves them out.
     """
     size = students if size is None else size
     present = students > 0 if present is None else present
     details = np.zeros(len(hidden), dtype=bool) if details is None else details
-    more, rounds = 1, 0
+    more = 1
     room = _Room(equations)
     while True:
         found = _open_alone(equations, students, hidden, min_n, worth, size)
@@ -114,8 +111,7 @@ def protect(
             if not found.any():
                 rows = np.flatnonzero((abs(equations) > 0) @ fixed.astype(float))
                 found = _least_shown(equations, students, hidden, rows, worth, size, more, fixed)
-                rounds += 1
-                more *= 1 if rounds < patience else 2  # an end even where nearly all is hidden
+                more *= 2  # an end even where nearly all is hidden
         if not found.any():
             return hidden
         hidden = hidden | found
@@ -471,16 +467,7 @@ def _denominators(values: pd.DataFrame, structure: Structure, min_n: int) -> pd.
     smallest, students, size = (counts[name].to_numpy(dtype=float) for name in counts)
     is_small = primary([smallest, students], min_n)
     equations, worth = equations_of(cells, structure), worth_of(cells)
-    is_hidden = protect(
-        equations,
-        students,
-        is_small,
-        min_n,
-        worth,
-        size,
-        details=_of_few(cells),
-        patience=PATIENCE,
-    )
+    is_hidden = protect(equations, students, is_small, min_n, worth, size)
     return cells.assign(is_hidden=is_hidden)
 
 

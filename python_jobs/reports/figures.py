@@ -335,7 +335,9 @@ def line(
         "customdata": [label(text) for text in points["text"]],
         "hovertemplate": "%{x}: %{customdata}<extra></extra>",
     }
+    beside = 0.0  # room for numbers beside their dots, in steps of the axis
     if points["low"].notna().any():
+        beside = 0.9
         front["error_y"] = _interval(points)
         ends = {known[0]: "middle left", known[-1]: "middle right"} if len(known) > 1 else {}
         front["textposition"] = [ends.get(place, side) for place, side in enumerate(sides)]
@@ -348,7 +350,7 @@ def line(
             "automargin": True,
             "categoryorder": "array",
             "categoryarray": stamps,
-            "range": [-1.1, len(whole) + 0.1],
+            "range": [-1.1 - beside, len(whole) + 0.1 + beside],
             "tickangle": 0,
             "tickfont": {"size": 10},
         },
