@@ -39,6 +39,7 @@ MOST_STEPS = 20_000
 PRICE = 1.5  # how many times as much one step of worth costs
 GAINS = (1e2, 1e4, 1e6, 1e8)
 MOVED = 1e-6  # of at most 1
+MOST_CELLS = 40_000  # of one KPI; in larger systems, and those of its parts, it leaves out details
 MOST_SECONDS = 60.0  # of one linear program; without an answer, equations are closed one by one
 CAREFUL = 64  # rounds that double: after so many cells at once, all equations are looked at
 # Who reads a number: what the whole district sees is hidden last.
@@ -335,7 +336,8 @@ def equations_of(cells: pd.DataFrame, structure: Structure) -> csr_array:
         ),
     ]
     number = pd.Series(cells.index, index=pd.MultiIndex.from_frame(cells[CELL]))
-    tied = pd.concat([tie.assign(rule=rule) for rule, tie in enumerate(ties)], ignore_index=True)
+    ties = [tie.assign(rule=rule) for rule, tie in enumerate(ties) if len(tie)]
+    tied = pd.concat(ties, ignore_index=True)
     tied["total"] = number.reindex(pd.MultiIndex.from_frame(tied[CELL])).to_numpy()
     tied = tied.dropna(subset=["total"])
     tied["equation"] = tied.groupby(["rule", "kind", "total"], sort=False).ngroup()
@@ -513,7 +515,8 @@ def _hidden_numerators(values: pd.DataFrame, structure: Structure, min_n: int) -
     equations, worth = equations_of(values, structure), worth_of(values)
     present = (values["student_count"] > 0).to_numpy()
     amounts = [counted, np.where(is_share, others, 1.0)]
-    details = _of_few(values)
+    is_large = values["kpi"].nunique() > 1 or len(values) > MOST_CELLS
+    details = _of_few(values) & is_large
     known = -1
     while hidden.sum() > known:
         known = hidden.sum()
