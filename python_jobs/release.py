@@ -124,17 +124,14 @@ def _alone() -> Iterator[None]:
 
     Raises ReleaseRefused when somebody does. The operating system frees a dead process's lock.
     """
-    lock = FileLock(warehouse_dir() / "release.lock")
     try:
-        lock.acquire(timeout=0)
+        lock = FileLock(warehouse_dir() / "release.lock").acquire(timeout=0)
     except Timeout:
         raise ReleaseRefused(
             "another release or rollback is running", "wait until it has ended"
         ) from None
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()
 
 
 class Candidate:
@@ -145,11 +142,16 @@ class Candidate:
         self.spark = spark
         self.tables = published_tables()
         self.build = _last_build(spark)
-        rows = spark.sql("select kpi, is_student_share from reference.kpi_definitions").collect()
-        self.kpis = sorted(row.kpi for row in rows)
-        self.student_shares = sorted(row.kpi for row in rows if row.is_student_share)
-        facts = {fact.name: fact for kpi in self.kpis for fact in facts_behind(kpi)}
-        self.facts = sorted(f"{fact.schema}.{fact.name}" for fact in facts.values())
+        self.definitions = spark.sql(
+            """
+            select kpi, unit, suppression_family, is_student_share
+            from reference.kpi_definitions
+            order by kpi
+            """
+        ).toPandas()
+        self.kpis = list(self.definitions["kpi"])
+        facts = [fact for kpi in self.kpis for fact in facts_behind(kpi)]
+        self.facts = sorted({f"{fact.schema}.{fact.name}" for fact in facts})
         self.versions = self._pin()
         self.previous_id = current_release(spark)
         self.release_id = _begin(spark)
@@ -200,6 +202,11 @@ class Candidate:
         return {row.threshold: float(row.value) for row in rows}
 
     @property
+    def coded_beyond(self) -> tuple[float, float]:
+        """The rates below and above which a share of students is coded."""
+        return self.thresholds["bottom_coded_rate"], self.thresholds["top_coded_rate"]
+
+    @property
     def notes(self) -> dict[str, str]:
         """What is said of hidden cells and of rates near 0 and 1."""
         shown = {
@@ -220,21 +227,14 @@ class Candidate:
             where grain <> 'student'
             """
         ).toPandas()
-        definitions = self.spark.sql(
-            """
-            select kpi, unit, suppression_family, is_student_share
-            from reference.kpi_definitions
-            """
-        ).toPandas()
         structure = _structure(self.spark, self.build.grading_scale)
+        min_n = int(self.thresholds["min_n"])
+        hidden = hidden_values(values, self.definitions, structure, min_n)
         coded = coded_values(
-            values,
-            definitions,
-            self.thresholds["bottom_coded_rate"],
-            self.thresholds["top_coded_rate"],
+            values.drop(index=hidden.index[hidden["hides_numerator"]]),
+            self.definitions,
+            *self.coded_beyond,
         )
-        hidden = hidden_values(values, definitions, structure, int(self.thresholds["min_n"]))
-        coded = coded.drop(hidden.index[hidden["hides_numerator"]], errors="ignore")
         parts = {
             "denominator": hidden.index[hidden["hides_denominator"]],
             "numerator": hidden.index[hidden["hides_numerator"]].append(coded.index),
@@ -257,9 +257,9 @@ class Candidate:
         )
 
     def rows_of(self, table: PublishedTable) -> DataFrame:
-        limits = (self.thresholds["bottom_coded_rate"], self.thresholds["top_coded_rate"])
         version = self.versions[table.source]
-        query = table.select(version, self.release_id, self.notes, self.student_shares, limits)
+        shares = list(self.definitions.loc[self.definitions["is_student_share"], "kpi"])
+        query = table.select(version, self.release_id, self.notes, shares, self.coded_beyond)
         return self.spark.sql(query)
 
     def require_frozen_years(self) -> None:
@@ -504,11 +504,6 @@ def current_release(spark: SparkSession) -> int | None:
         return None
     rows = spark.table(CURRENT).collect()
     return rows[0].release_id if rows else None
-
-
-def rows_of_release(spark: SparkSession, table: str, release_id: int) -> DataFrame:
-    """Return a published table as that release has it, to whatever the views turn meanwhile."""
-    return spark.table(f"releases.{table}").where(f"release_id = {release_id}")
 
 
 def _begin(spark: SparkSession) -> int:

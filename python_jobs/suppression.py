@@ -102,9 +102,7 @@ def protect(
     while True:
         found = _open_alone(equations, students, hidden, min_n, worth, size)
         if not found.any():
-            unknown = hidden & present
-            for amount in amounts:
-                unknown &= ~_known_zeros(equations, amount, hidden)
+            unknown = hidden & present & ~_known_zeros(equations, amounts, hidden)
             fixed = room.fixed(np.flatnonzero(unknown)) & (students > 0)
             if not fixed.any():
                 return hidden
@@ -118,16 +116,18 @@ def protect(
         hidden = hidden | found
 
 
-def _known_zeros(equations: csr_array, amount: Array, hidden: Array) -> Array:
-    """Return the hidden cells that a reader knows to be 0: all that is left of a total is 0."""
+def _known_zeros(equations: csr_array, amounts: Sequence[Array], hidden: Array) -> Array:
+    """Return the hidden cells in which a reader knows an amount to be 0: nothing is left for it."""
     parts, totals = (equations > 0).astype(float), (equations < 0).astype(float)
-    unknown = hidden.copy()
-    while True:
-        is_nothing_left = (totals @ unknown == 0) & (parts @ (amount * unknown) == 0)
-        found = unknown & (parts.T @ is_nothing_left > 0)
-        if not found.any():
-            return hidden & ~unknown
-        unknown &= ~found
+    zeros = np.zeros(len(hidden), dtype=bool)
+    for amount in amounts:
+        unknown, found = hidden, hidden
+        while found.any():
+            is_nothing_left = (totals @ unknown == 0) & (parts @ (amount * unknown) == 0)
+            found = unknown & (parts.T @ is_nothing_left > 0)
+            unknown = unknown & ~found
+        zeros |= hidden & ~unknown
+    return zeros
 
 
 def _least_loss(
@@ -154,10 +154,11 @@ def _least_loss(
     ways = random.choice([-1, 1], len(cells)) * random.uniform(0.5, 1, len(cells))
     gain = np.where(fixed[cells], ways, 0.0)
     cost = np.where(hidden, 0.0, PRICE ** (worth - worth.min()))[cells]
+    up_and_down = hstack([matrix, -matrix], format="csc")
     for weight in GAINS:
         answer = linprog(
             np.concatenate([cost - weight * gain, cost + weight * gain]),
-            A_eq=hstack([matrix, -matrix], format="csc"),
+            A_eq=up_and_down,
             b_eq=np.zeros(matrix.shape[0]),
             bounds=(0, 1),
             method="highs",
