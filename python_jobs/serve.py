@@ -219,7 +219,7 @@ def publish_release(dsn: str | None, server: Server, *, purge: bool = False) -> 
         try:
             done = publish(
                 lambda: connect_to(dsn, server),
-                tables_to_serve(spark),
+                tables_to_serve(spark, release),
                 release,
                 viewer_key=viewer_key(warehouse_dir()),
                 keep_replaced=not purge,

@@ -7,7 +7,7 @@ publish after GRACE, so that a transaction that began before still finds it.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from psycopg.errors import InsufficientPrivilege, LockNotAvailable, QueryCancele
 from pyarrow import csv
 
 from python_jobs.errors import DistrictError
-from python_jobs.serving.tables import NARROW, WIDE, ServedTable
+from python_jobs.serving.tables import NARROW, WIDE, Rows, ServedTable
 
 Connection = psycopg.Connection[tuple[object, ...]]
 Connect = Callable[[], Connection]
@@ -39,7 +39,8 @@ SETTINGS = (
     "statement_timeout = 0",
     "idle_in_transaction_session_timeout = 0",
 )
-PARALLEL_TABLES = 2
+PARALLEL_TABLES = 4  # one is read while others are copied
+BATCH_ROWS = 50_000
 # Of a table with students as rows. The wide one reads all and asks of each row; the narrow one goes
 # by the index, which pays for few students.
 POLICIES = (
@@ -90,10 +91,9 @@ def publish(
         prepare(connection, viewer_key)
         _drop_unused(connection, GRACE)
         before = _fingerprints(connection)
-        changed = [t for t in tables if before.get(t.name) != t.whole_fingerprint]
-        copies = [_Copy(table, _next_id(connection)) for table in changed]
+        load = partial(_load_if_changed, connect, connection, before)
         with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
-            list(pool.map(lambda copy: copy.load(connect), copies))
+            copies = [copy for copy in pool.map(load, tables) if copy]
         if not is_current():
             raise DistrictError(
                 f"release {release.release_id} is no longer the current one; nothing has changed",
@@ -114,7 +114,7 @@ def publish(
                 )
     return Published(
         copied={copy.table.name: copy.row_count for copy in copies},
-        unchanged=[table.name for table in tables if table not in changed],
+        unchanged=sorted({t.name for t in tables} - {copy.table.name for copy in copies}),
         gone=gone,
     )
 
@@ -182,13 +182,27 @@ def _columns(table: ServedTable) -> sql.Composed:
     )
 
 
+def _load_if_changed(
+    connect: Connect, connection: Connection, before: Mapping[str, str], table: ServedTable
+) -> "_Copy | None":
+    """Read a table; return its new partition, or None when what is served is the same."""
+    rows = table.read()
+    fingerprint = f"{table.definition}.{rows.fingerprint}"
+    if before.get(table.name) == fingerprint:
+        return None
+    copy = _Copy(table, rows, fingerprint, _next_id(connection))
+    copy.load(connect, rows)
+    return copy
+
+
 class _Copy:
     """The rows of one table on their way into a new partition."""
 
-    def __init__(self, table: ServedTable, load_id: int) -> None:
+    def __init__(self, table: ServedTable, rows: Rows, fingerprint: str, load_id: int) -> None:
         self.table = table
+        self.row_count = rows.table.num_rows
+        self.fingerprint = fingerprint
         self.load_id = load_id
-        self.row_count = 0
         self.parts = {
             "partition": sql.Identifier("bi_data", f"{table.name}_{load_id}"),
             "load": sql.Literal(load_id),
@@ -198,7 +212,7 @@ class _Copy:
         """Tell whether the table that is served has the shape of this one."""
         return (fingerprint or "").startswith(f"{self.table.definition}.")
 
-    def load(self, connect: Connect) -> None:
+    def load(self, connect: Connect, rows: Rows) -> None:
         """Make the partition, fill it, index it; nobody has a right on it."""
         names = sql.SQL(", ").join(sql.Identifier(c.name) for c in self.table.columns)
         with as_owner(connect) as connection:
@@ -212,8 +226,7 @@ class _Copy:
                     self.parts["partition"], names
                 )
                 with connection.cursor() as cursor, cursor.copy(copy) as stream:
-                    for batch in self.table.batches():
-                        self.row_count += batch.num_rows
+                    for batch in rows.table.to_batches(BATCH_ROWS):
                         stream.write(_as_csv(batch))
                 self._run(connection, "alter table {partition} add check (load_id = {load})")
             for index in self.table.indexes:
@@ -372,7 +385,7 @@ def _turn(
                     row_count = excluded.row_count,
                     loaded_at = excluded.loaded_at
                 """,
-                [copy.table.name, copy.load_id, copy.table.whole_fingerprint, copy.row_count],
+                [copy.table.name, copy.load_id, copy.fingerprint, copy.row_count],
             )
         connection.execute("delete from bi.release")
         connection.execute(

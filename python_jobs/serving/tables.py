@@ -1,7 +1,7 @@
 """What is served: tables with their columns, who may read them, and where their rows come from."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -35,17 +35,24 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """The rows of a table, and what is the same as long as they are."""
+
+    table: pa.Table
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class ServedTable:
     """A table to serve.
 
-    students: its rows are students. fingerprint: the same as long as the rows are the same.
-    batches: gives the rows. schema: bi for people, access for what policies read.
+    students: its rows are students. read: gives the rows. schema: bi for people, access for what
+    policies read.
     """
 
     name: str
     columns: list[Column]
-    fingerprint: str
-    batches: Callable[[], Iterator[pa.RecordBatch]] = field(compare=False)
+    read: Callable[[], Rows] = field(compare=False)
     students: bool = False
     description: str = ""
     schema: str = "bi"
@@ -56,11 +63,6 @@ class ServedTable:
         columns = [(column.name, column.type, column.pii) for column in self.columns]
         shape = (DEFINITION, self.indexes, self.students, columns)
         return hashlib.sha256(repr(shape).encode()).hexdigest()[:16]
-
-    @property
-    def whole_fingerprint(self) -> str:
-        """What is the same only when neither the rows nor the table have changed."""
-        return f"{self.definition}.{self.fingerprint}"
 
     @property
     def student_column(self) -> str:
@@ -120,18 +122,24 @@ def from_arrow(
     schema: str = "bi",
 ) -> ServedTable:
     """Return a table to serve whose rows are at hand; marks: column -> pii."""
-    digest = hashlib.sha256()
-    for batch in table.combine_chunks().to_batches():
-        digest.update(batch.serialize())
-    columns = [
-        Column(field.name, postgres_type(field.type), (marks or {}).get(field.name))
-        for field in table.schema
-    ]
     return ServedTable(
         name=name,
-        columns=columns,
-        fingerprint=digest.hexdigest()[:32],
-        batches=lambda: iter(table.to_batches()),
+        columns=columns_of(table.schema, marks),
+        read=lambda: in_this_order(table),
         students=students,
         schema=schema,
     )
+
+
+def columns_of(schema: pa.Schema, marks: dict[str, str] | None = None) -> list[Column]:
+    """Return the columns as PostgreSQL has them; marks: column -> pii."""
+    marks = marks or {}
+    return [Column(f.name, postgres_type(f.type), marks.get(f.name)) for f in schema]
+
+
+def in_this_order(table: pa.Table) -> Rows:
+    """Return rows that are the same only in the same order."""
+    digest = hashlib.sha256()
+    for batch in table.combine_chunks().to_batches():
+        digest.update(batch.serialize())
+    return Rows(table, digest.hexdigest()[:32])

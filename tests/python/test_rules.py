@@ -61,6 +61,10 @@ CASES = {
     "update gpa_rules set value = 'lattest' where rule = 'retake_policy'": (
         "gpa_rules", "retake_policy, default, from 1900-01-01", "is no policy",
     ),
+    "update gpa_rules set value = 'arts gym' where rule = 'repeatable_subjects'": (
+        "gpa_rules", "repeatable_subjects, default, from 1900-01-01",
+        "names what is no subject area",
+    ),
     "update gpa_rules set value = 'one' where rule = 'credits_when_unknown'": (
         "gpa_rules", "credits_when_unknown, default, from 1900-01-01", "is no number of 0 or more",
     ),

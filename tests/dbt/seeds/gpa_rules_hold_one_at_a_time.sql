@@ -10,6 +10,24 @@ with rows_in_order as (
             partition by rule, jurisdiction order by effective_from
         ) as next_effective_from
     from {{ ref('gpa_rules') }}
+),
+
+subject_areas as (
+    select distinct subject_area from {{ ref('subjects') }}
+),
+
+-- A word that is no subject area finds none.
+subjects_of_rules as (
+    select
+        rules.jurisdiction,
+        rules.effective_from,
+        rules.value,
+        count(subject_areas.subject_area) as known_count
+    from {{ ref('gpa_rules') }} as rules
+    left join subject_areas
+        on ' ' || rules.value || ' ' like '% ' || subject_areas.subject_area || ' %'
+    where rules.rule = 'repeatable_subjects'
+    group by rules.jurisdiction, rules.effective_from, rules.value
 )
 
 select
@@ -44,8 +62,20 @@ select
     end as remedy
 from {{ ref('gpa_rules') }}
 where
-    rule not in ('retake_policy', 'credits_when_unknown', 'letters_not_attempted')
+    rule not in (
+        'retake_policy', 'repeatable_subjects', 'credits_when_unknown', 'letters_not_attempted'
+    )
     or rule = 'retake_policy' and coalesce(value, '') not in ('latest', 'best', 'all')
     -- What has letters is no number: the upper case of digits is the same.
     or rule = 'credits_when_unknown'
     and (value is null or value like '-%' or lower(value) <> upper(value))
+union all
+select
+    'gpa_rules' as seed,
+    'repeatable_subjects, ' || jurisdiction || ', from ' || effective_from as place,
+    'names what is no subject area' as problem,
+    'write those of seeds/subjects.csv, parted by a space, or none' as remedy
+from subjects_of_rules
+where
+    value is null
+    or value <> 'none' and length(value) - length(replace(value, ' ', '')) + 1 <> known_count

@@ -13,14 +13,16 @@ gpa_rules as (
     {{ rules_in_force(ref('gpa_rules'), ['rule']) }}
 ),
 
-retake_policies as (
+rules_of_years as (
     select
         school_years.school_year,
-        max(gpa_rules.value) as retake_policy
+        max(if(gpa_rules.rule = 'retake_policy', gpa_rules.value, null)) as retake_policy,
+        max(
+            if(gpa_rules.rule = 'repeatable_subjects', gpa_rules.value, null)
+        ) as repeatable_subjects
     from school_years
     inner join gpa_rules
-        on gpa_rules.rule = 'retake_policy'
-        and school_years.rule_date >= gpa_rules.effective_from
+        on school_years.rule_date >= gpa_rules.effective_from
         and school_years.rule_date < gpa_rules.effective_to
     group by school_years.school_year
 ),
@@ -53,6 +55,7 @@ attempts as (
         course_title,
         school_year,
         attempt,
+        max(subject_area) as subject_area,
         max(graded_date) as last_graded_date,
         sum(credits_attempted) as credits_attempted,
         sum(credits_earned) as credits_earned,
@@ -87,14 +90,21 @@ period_attempts as (
         and attempts.school_year <= student_years.school_year
 ),
 
--- An attempt without a mark in the average neither replaces another nor is replaced.
+-- An attempt without a mark in the average neither replaces another nor is replaced; of a course
+-- that may be taken for credit each year, a passed one is not replaced.
 counted as (
     select period_attempts.*
     from period_attempts
-    left join retake_policies on period_attempts.period_year = retake_policies.school_year
+    left join rules_of_years on period_attempts.period_year = rules_of_years.school_year
     qualify
         period_attempts.gpa_credits = 0
-        or retake_policies.retake_policy = 'all'
+        or rules_of_years.retake_policy = 'all'
+        or period_attempts.credits_earned > 0
+        and coalesce(
+            array_contains(
+                split(rules_of_years.repeatable_subjects, ' '), period_attempts.subject_area
+            ), false
+        )
         or row_number() over (
             partition by
                 period_attempts.student_id, period_attempts.period_type,
@@ -102,7 +112,7 @@ counted as (
             order by
                 period_attempts.gpa_credits > 0 desc,
                 if(
-                    retake_policies.retake_policy = 'best',
+                    rules_of_years.retake_policy = 'best',
                     {{ ratio('period_attempts.unweighted_points', 'period_attempts.gpa_credits') }},
                     null
                 ) desc,

@@ -27,6 +27,7 @@ final as (
         student_id,
         course_id,
         course_title,
+        subject_area,
         school_year,
         term_id,
         graded_date,
