@@ -13,6 +13,7 @@ from fairlearn.metrics import (
 )
 from scipy.sparse import csr_array
 from scipy.stats import norm
+from sklearn.isotonic import IsotonicRegression
 
 from python_jobs.early_warning.data import FEATURES, GROUPS, LABEL, PROTECTED
 from python_jobs.early_warning.drift import stability_of
@@ -24,8 +25,9 @@ Array = npt.NDArray[Any]
 UNKNOWN = "not known"
 RATES = ["selection_rate", "recall", "false_positive_rate", "mean_risk", "observed_rate"]
 OF_FLAGS = ["selection_rate", "recall", "false_positive_rate"]
-GAPS = ["recall", "false_positive_rate", "calibration_gap"]  # compared with all other students
-NOTABLE_GAP = 0.05
+MARKS_GAP = "marks_beyond_work"  # in grade points
+# Compared with all other students: from which gap on it is notable.
+GAPS = {"recall": 0.05, "false_positive_rate": 0.05, "calibration_gap": 0.05, MARKS_GAP: 0.25}
 ERROR_RATE = 0.05  # of all comparisons of the audit together (Bonferroni)
 MOST_COMPARED = 20_000  # students, with whom those of a school are; deciles of more are no better
 DEFECT_PSI = 0.5  # of one school against the others, for a feature that can be read off a file
@@ -48,36 +50,56 @@ def _is_flag(values: pd.Series) -> bool:
 def audit(test: pd.DataFrame, risk: Array, flag: Array, min_n: int) -> pd.DataFrame:
     """Return one row per attribute, group and metric: value, low, high, gap to all others.
 
-    flag: at the staff's capacity. calibration_gap is mean risk less observed rate. A group is
+    flag: at the staff's capacity. calibration_gap is mean risk less observed rate;
+    marks_beyond_work asks of the outcome itself, the marks: see there. A group is
     hidden (is_suppressed, no values, no counts) when itself, those at risk, or the others of it are
     1 to min_n - 1 students; what is made of flags also when those flagged, those found, or the
     rest of one of these are. Then the next smallest too, so that the others and all students do not
     give it away. is_finding: the gap is notable, and
     beyond chance over all comparisons together.
     """
-    tables = [_audit_of(test, risk, flag, attribute, min_n) for attribute in GROUPS]
+    marks = marks_beyond_work(test)
+    tables = [_audit_of(test, risk, flag, marks, attribute, min_n) for attribute in GROUPS]
     table = pd.concat(tables, ignore_index=True)
     tested = table["gap_z"].notna()
     limit = norm.ppf(1 - ERROR_RATE / 2 / max(tested.sum(), 1))
     table["is_finding"] = (
-        tested & (table["gap_z"].abs() > limit) & (table["gap"].abs() >= NOTABLE_GAP)
+        tested & (table["gap_z"].abs() > limit) & (table["gap"].abs() >= table["metric"].map(GAPS))
     )
     return table.drop(columns="gap_z")
 
 
+def marks_beyond_work(test: pd.DataFrame) -> Array:
+    """Return by how many grade points each row's marks so far lie above those of equal work.
+
+    prior_gpa, of course marks, less what isotonic regression on avg_gpa, of graded work, expects of
+    all students; NaN where one is not known. A model that learns from biased marks calls their
+    risk right: only this tells that a group is marked lower than others for the same work.
+    """
+    work, marks = test["avg_gpa"].to_numpy(float), test["prior_gpa"].to_numpy(float)
+    beyond = np.full(len(test), np.nan)
+    known = ~np.isnan(work) & ~np.isnan(marks)
+    if known.any():
+        expected = IsotonicRegression().fit_transform(work[known], marks[known])
+        beyond[known] = marks[known] - expected
+    return beyond
+
+
 def _audit_of(
-    test: pd.DataFrame, risk: Array, flag: Array, attribute: str, min_n: int
+    test: pd.DataFrame, risk: Array, flag: Array, marks: Array, attribute: str, min_n: int
 ) -> pd.DataFrame:
     groups = group_names(test, attribute)
     codes, names = pd.factorize(groups, sort=True)
     label = test[LABEL].to_numpy(bool)
-    counts = _students(test["student_id"], codes, len(names), label, flag)
-    is_small = hidden_groups(counts[["student_count", "at_risk", "not_at_risk"]], min_n)
-    has_small_part = is_small | hidden_groups(counts, min_n)
+    counts = _students(test["student_id"], codes, len(names), label, flag, ~np.isnan(marks))
+    of_group = ["student_count", "at_risk", "not_at_risk"]
+    is_small = hidden_groups(counts[of_group], min_n)
+    hides = dict.fromkeys(OF_FLAGS, is_small | hidden_groups(counts.drop(columns="marked"), min_n))
+    hides[MARKS_GAP] = is_small | hidden_groups(counts[[*of_group, "marked"]], min_n)
 
     def measure(weight: Array | None = None) -> dict[str, Array]:
         w = np.ones(len(test)) if weight is None else weight.astype(float)
-        return _rates(codes, len(names), w, label, flag, risk)
+        return _rates(codes, len(names), w, label, flag, risk, marks)
 
     values = measure()
     official = MetricFrame(
@@ -96,7 +118,7 @@ def _audit_of(
             draws.setdefault(name, []).append(one)
     rows = []
     for place, group in enumerate(names):
-        for name in [*RATES, "calibration_gap"]:
+        for name in [*RATES, "calibration_gap", MARKS_GAP]:
             value = float(official[name].iloc[place]) if name in official else values[name][place]
             spread = np.array([one[place] for one in draws[name]])
             spread = spread[~np.isnan(spread)]
@@ -106,7 +128,7 @@ def _audit_of(
                 gap = values[f"{name}_gap"][place]
                 error = np.nanstd([one[place] for one in draws[f"{name}_gap"]])
                 z = gap / error if error > 0 else np.nan
-            hidden = (has_small_part if name in OF_FLAGS else is_small)[place]
+            hidden = hides.get(name, is_small)[place]
             shown = [value, low, high, gap, z] if not hidden else [np.nan] * 5
             student_count = counts.iloc[place]["student_count"] if not hidden else np.nan
             rows.append((attribute, group, name, student_count, *shown, bool(hidden)))
@@ -118,10 +140,10 @@ def _audit_of(
 
 
 def _students(
-    students: pd.Series, codes: Array, group_count: int, label: Array, flag: Array
+    students: pd.Series, codes: Array, group_count: int, label: Array, flag: Array, marked: Array
 ) -> pd.DataFrame:
-    """Return distinct students of each group, at any cut: all, at risk or not, flagged or not, and
-    the four kinds that recall and false positive rate tell apart."""
+    """Return distinct students of each group, at any cut: all, at risk or not, flagged or not, the
+    four kinds that recall and false positive rate tell apart, with marks to compare."""
     frame = pd.DataFrame({"student": students.to_numpy(), "group": codes})
     masks = {
         "student_count": np.ones(len(frame), bool),
@@ -133,6 +155,7 @@ def _students(
         "missed": label & ~flag,
         "seen_in_vain": ~label & flag,
         "left_alone": ~label & ~flag,
+        "marked": marked,
     }
     counted = {
         name: frame[mask].groupby("group")["student"].nunique() for name, mask in masks.items()
@@ -149,7 +172,13 @@ def hidden_groups(counts: pd.DataFrame, min_n: int) -> Array:
 
 
 def _rates(
-    codes: Array, group_count: int, w: Array, label: Array, flag: Array, risk: Array
+    codes: Array,
+    group_count: int,
+    w: Array,
+    label: Array,
+    flag: Array,
+    risk: Array,
+    marks: Array,
 ) -> dict[str, Array]:
     """Return each rate per group, and its gap to all other groups together."""
 
@@ -162,6 +191,8 @@ def _rates(
         "positive": total(label.astype(float)),
         "found": total((label & flag).astype(float)),
         "risk": total(risk),
+        "marks": total(np.nan_to_num(marks)),
+        "marked": total((~np.isnan(marks)).astype(float)),
     }
 
     def rates(part: dict[str, Array]) -> dict[str, Array]:
@@ -174,6 +205,7 @@ def _rates(
                 "mean_risk": part["risk"] / part["rows"],
                 "observed_rate": part["positive"] / part["rows"],
                 "calibration_gap": (part["risk"] - part["positive"]) / part["rows"],
+                MARKS_GAP: part["marks"] / part["marked"],
             }
 
     own = rates(sums)
@@ -190,11 +222,12 @@ def with_protected(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def data_defects(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return features of one school that lie apart from all other schools of its grades.
+    """Return features of one school that lie apart from all other schools, and those of its grades.
 
     A defect of a file changes one school at once. Columns: school_id, feature, psi, mean_here,
     mean_elsewhere, of cuts of one day; the greatest first. Schools are compared with those that
-    have the same grade levels, for grades differ between them.
+    have the same grade levels, for grades differ between them; but of two schools, each lies apart
+    from the other: hence with all others too, and the lesser of both counts.
     """
     latest = frame[frame["cut_date"] == frame["cut_date"].max()]
     whole = latest
@@ -209,7 +242,10 @@ def data_defects(frame: pd.DataFrame) -> pd.DataFrame:
         if min(len(own), len(others)) < 30:
             continue
         for feature in FEATURES[1:]:
-            psi = stability_of(others[feature].to_numpy(), own[feature].to_numpy())
+            here = own[feature].to_numpy()
+            psi = min(
+                stability_of(group[feature].to_numpy(), here) for group in (others, elsewhere)
+            )
             rows.append((str(school), feature, psi, own[feature].mean(), others[feature].mean()))
     names = ["school_id", "feature", "psi", "mean_here", "mean_elsewhere"]
     table = pd.DataFrame(rows, columns=names).sort_values(

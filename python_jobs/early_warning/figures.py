@@ -35,7 +35,8 @@ ATTRIBUTES = {
 METRIC_WORDS = {
     "recall": "Recall:of those in trouble, flagged",
     "false_positive_rate": "False positive rate:of the others, flagged",
-    "calibration_gap": "Calibration:mean risk less observed rate",
+    "calibration_gap": "Calibration:mean risk less:observed rate",
+    "marks_beyond_work": "Marks:grade points above:those of equal work",
 }
 Figures = dict[str, go.Figure]
 
@@ -497,15 +498,16 @@ def fairness(results: Results) -> go.Figure:
             row=1,
             col=column,
         )
+        top = max(0.05, 1.1 * float(part[["low", "high"]].abs().max().max()))
+        left = -top if part["low"].min() < 0 else 0
         hidden = [name for name, one in zip(names, part["is_suppressed"], strict=True) if one]
         figure.add_scatter(
-            x=[0] * len(hidden), y=hidden, mode="text",
+            x=[left] * len(hidden), y=hidden, mode="text",
             text=["hidden: few students"] * len(hidden), textposition="middle right",
             textfont={"size": 10, "color": GRAY}, showlegend=False, row=1, col=column,
         )  # fmt: skip
         figure.update_yaxes(tickmode="linear", dtick=1, ticksuffix="  ", row=1, col=column)
-        top = max(0.05, 1.1 * float(part[["low", "high"]].abs().max().max()))
-        figure.update_xaxes(range=[-top if part["low"].min() < 0 else 0, top], row=1, col=column)
+        figure.update_xaxes(range=[left, top], row=1, col=column)
     count = int(table["is_finding"].sum())
     found = "No gap is" if count == 0 else f"{count} gaps (orange) are"
     groups = table[["attribute", "group_name"]].drop_duplicates()

@@ -297,6 +297,26 @@ def test_audit_finds_a_bias_that_is_planted_and_none_where_there_is_none(
     assert gap["value"] < -0.1
 
 
+def test_audit_finds_marks_below_what_the_same_work_earns_others(frame: pd.DataFrame) -> None:
+    learner = np.where(np.arange(len(frame)) % 600 % 4 == 1, "yes", "no")
+    biased = frame.assign(is_english_learner=learner)
+    biased["prior_gpa"] -= np.where(learner == "yes", np.float32(0.6), np.float32(0))
+    table = audited(biased, "is_english_learner")
+    marks: Any = table.loc[("yes", fairness.MARKS_GAP)]
+    assert marks["is_finding"]
+    assert marks["gap"] == pytest.approx(-0.6, abs=0.15)
+
+
+def test_marks_are_compared_with_those_of_equal_work() -> None:
+    """Work of 2 points earns marks of 2 on average, that of 3 points 3; unknown stays unknown."""
+    rows = pd.DataFrame(
+        {"avg_gpa": [2, 2, 3, 3, np.nan, 3], "prior_gpa": [1.5, 2.5, 3, 3, 3, np.nan]}
+    )
+    beyond = fairness.marks_beyond_work(rows)
+    assert beyond[:4].tolist() == [-0.5, 0.5, 0, 0]
+    assert np.isnan(beyond[4:]).all()
+
+
 def test_protected_attributes_are_features_only_of_the_comparison(
     frame: pd.DataFrame, results: training.Results
 ) -> None:
@@ -312,6 +332,15 @@ def test_defect_of_one_school_is_found(frame: pd.DataFrame) -> None:
     broken = frame.copy()
     at = broken["school_id"] == "school 1"
     broken.loc[at, "attendance_rate"] = np.float32(1.0)
+    found = fairness.data_defects(broken)
+    assert found[["school_id", "feature"]].to_numpy().tolist() == [["school 1", "attendance_rate"]]
+
+
+def test_of_two_schools_of_the_same_grades_the_broken_one_is_named(frame: pd.DataFrame) -> None:
+    """Schools 0 and 1 alone have grade 9; school 1 reports no absence."""
+    schools = frame["school_id"].isin(["school 0", "school 1"])
+    broken = frame.assign(grade_number=np.where(schools, np.float32(9), np.float32(5)))
+    broken.loc[broken["school_id"] == "school 1", "attendance_rate"] = np.float32(1.0)
     found = fairness.data_defects(broken)
     assert found[["school_id", "feature"]].to_numpy().tolist() == [["school 1", "attendance_rate"]]
 

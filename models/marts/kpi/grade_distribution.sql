@@ -6,6 +6,10 @@ with results as (
         and grade_letter is not null
 ),
 
+reporting_date as (
+    select * from {{ ref('reporting_date') }}
+),
+
 courses as (
     select * from {{ ref('dim_course') }}
 ),
@@ -34,6 +38,8 @@ student_letters as (
     left join courses on results.course_key = courses.course_key
     left join schools on results.school_key = schools.school_key
     inner join periods on results.term_id = periods.term_id
+    cross join reporting_date
+    where results.graded_date <= reporting_date.as_of_date
     group by all
     distribute by results.student_id
 ),

@@ -19,6 +19,10 @@ periods as (
     select * from {{ ref('term_periods') }}
 ),
 
+reporting_date as (
+    select * from {{ ref('reporting_date') }}
+),
+
 -- Graded before it was handed in: a later version was handed in, so the wait is not known.
 waits as (
     select
@@ -33,7 +37,10 @@ waits as (
         and results.assignment_id = submissions.assignment_id
     inner join section_teachers on results.course_id = section_teachers.course_id
     inner join periods on results.term_id = periods.term_id
-    where results.graded_date >= to_date(submissions.submitted_at)
+    cross join reporting_date
+    where
+        results.graded_date >= to_date(submissions.submitted_at)
+        and results.graded_date <= reporting_date.as_of_date
 ),
 
 final as (

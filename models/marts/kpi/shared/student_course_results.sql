@@ -33,6 +33,7 @@ marked_results as (
     from results
     cross join reporting_date
     left join assignments on results.assignment_id = assignments.assignment_id
+    where results.graded_date <= reporting_date.as_of_date
 ),
 
 sums as (
