@@ -64,3 +64,12 @@ def clear(spark: SparkSession) -> None:
     for row in spark.sql("show schemas").collect():
         if row.namespace != "default":
             spark.sql(f"drop schema {row.namespace} cascade")
+
+
+def holding(folder: Path, text: str) -> list[str]:
+    """Return the files of a folder in which a text stands."""
+    return [
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and text.encode() in path.read_bytes()
+    ]

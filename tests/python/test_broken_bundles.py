@@ -25,16 +25,18 @@ from bundles import (
     write_bundle,
     zip_of,
 )
+from conftest import CANARY, PROJECT, holding
 from pyspark.sql import SparkSession
 
 from python_jobs.errors import DistrictError
-from python_jobs.land import land_oneroster
+from python_jobs.land import land_oneroster, show
 from python_jobs.landing import bundle as bundles
 from python_jobs.landing.bundle import open_bundle
 from python_jobs.landing.oneroster_checks import Checks
 from python_jobs.landing.oneroster_files import faults_of_values
 from python_jobs.landing.records import CsvFile
 from python_jobs.landing.rules import RULES, explain, rule_of
+from python_jobs.quarantine import show_rows, show_rules
 from python_jobs.schemas import ENTITIES
 
 Faults = tuple[str, ...]
@@ -466,6 +468,42 @@ def test_no_value_of_a_password_column_is_kept(
     rows = empty_warehouse.table("quality.quarantine").where("file = 'users'").collect()
     assert {row.rule_id for row in rows} == {"invalid_value", "short_row", "bad_quotes"}
     assert "secret" not in str(rows)
+
+
+def test_no_name_of_a_broken_bundle_is_told(
+    empty_warehouse: SparkSession, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Names, comments and metadata, in rows that land and in rows that do not."""
+    name = f"{CANARY}Given,{CANARY}Family,{CANARY}Middle"
+    users = [
+        f"{USERS_1_1[0]},metadata.nickname",
+        f"stu1,,,true,00001,student,{CANARY}1,,{name},5,{CANARY}@x.example,,,,9,,{CANARY}",
+        f"u2,,,true,00001,{CANARY},{CANARY}2,,{name},,,,,,9,,{CANARY}",
+        f"u3,,,{CANARY},00001,student,{CANARY}3,,{name},,,,,,9,,{CANARY}",
+        f"u4,{CANARY}",
+        f'u5,,,true,00001,student,"{CANARY}',
+    ]
+    results = [
+        RESULTS_1_1[0],
+        f"r1,,,li1,stu1,fully graded,5,2026-09-09,{CANARY} wrote this",
+        f"r2,,,li1,stu1,fully graded,{CANARY},2026-09-09,{CANARY}",
+        f"r3,,,li1,stu1,{CANARY},5,{CANARY},{CANARY}",
+        f"r4,,{CANARY},li1,stu1,fully graded,5,2026-09-09,",
+    ]
+    folder = write_bundle(tmp_path, {**BUNDLE_1_1, "users": users, "results": results})
+    landed = land_oneroster(folder, datetime(2026, 12, 2), accept_mass_delete=True, snapshot=False)
+    show(landed)
+    show_rules(empty_warehouse)
+    for file in ("users", "results"):
+        show_rows(empty_warehouse, file)
+    captured = capfd.readouterr()
+    assert "invalid_number" in captured.out + captured.err
+    assert CANARY not in captured.out + captured.err
+    for output in ("logs", "target", "reports"):
+        assert holding(PROJECT / output, CANARY) == []
+    kept = empty_warehouse.table("quality.quarantine").where(f"contains(raw_row, '{CANARY}')")
+    # Of a line that cannot be split, of a file with passwords, nothing is kept.
+    assert {row.id for row in kept.collect()} == {"u2", "r2", "r3", "r4"}
 
 
 def test_reader_agrees_with_the_csv_module_on_sound_files(tmp_path: Path) -> None:

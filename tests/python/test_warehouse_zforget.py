@@ -5,10 +5,9 @@ The last module on the shared warehouse: it forgets a student.
 
 import json
 from itertools import product
-from pathlib import Path
 
 import pytest
-from conftest import CANARY
+from conftest import CANARY, holding
 from pyspark.sql import SparkSession
 from test_warehouse_releases import record_build
 
@@ -31,14 +30,6 @@ def family(seed_warehouse: SparkSession) -> list[str]:
         """
     ).collect()
     return [row.student_id for row in rows]
-
-
-def holding(folder: Path, text: str) -> list[str]:
-    return [
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.is_file() and text.encode() in path.read_bytes()
-    ]
 
 
 def test_names_are_in_the_data(seed_warehouse: SparkSession) -> None:

@@ -1,13 +1,14 @@
-with results as (
+with reporting_date as (
+    select * from {{ ref('reporting_date') }}
+),
+
+results as (
     select * from {{ ref('fact_grade') }}
     where
         assignment_id is not null
         and status = 'fully graded'
         and grade_letter is not null
-),
-
-reporting_date as (
-    select * from {{ ref('reporting_date') }}
+        and graded_date <= (select reporting_date.as_of_date from reporting_date)
 ),
 
 courses as (
@@ -38,8 +39,6 @@ student_letters as (
     left join courses on results.course_key = courses.course_key
     left join schools on results.school_key = schools.school_key
     inner join periods on results.term_id = periods.term_id
-    cross join reporting_date
-    where results.graded_date <= reporting_date.as_of_date
     group by all
     distribute by results.student_id
 ),

@@ -1,8 +1,8 @@
 -- Each rule of grade point averages that a query reads is there, in jurisdiction default or in the
 -- chosen one.
 with needed (rule) as (
-    values
-        ('retake_policy'), ('repeatable_subjects'), ('letters_not_attempted'), ('credits_when_unknown')
+    values ('retake_policy'), ('repeatable_subjects'),
+    ('letters_not_attempted'), ('credits_when_unknown')
 ),
 
 rules as (
