@@ -5,26 +5,8 @@ with marks as (
     where not is_in_whole_mark
 ),
 
-school_years as (
-    select * from {{ ref('school_years') }}
-),
-
-gpa_rules as (
-    {{ rules_in_force(ref('gpa_rules'), ['rule']) }}
-),
-
 rules_of_years as (
-    select
-        school_years.school_year,
-        max(if(gpa_rules.rule = 'retake_policy', gpa_rules.value, null)) as retake_policy,
-        max(
-            if(gpa_rules.rule = 'repeatable_subjects', gpa_rules.value, null)
-        ) as repeatable_subjects
-    from school_years
-    inner join gpa_rules
-        on school_years.rule_date >= gpa_rules.effective_from
-        and school_years.rule_date < gpa_rules.effective_to
-    group by school_years.school_year
+    {{ gpa_rules_in_force(['retake_policy', 'repeatable_subjects']) }}
 ),
 
 -- Terms of one section are one attempt, and so are those of sections of their own, each passed;

@@ -28,12 +28,8 @@ scale as (
     {{ rules_in_force(ref('letter_grade_points'), ['scale_id', 'letter']) }}
 ),
 
-gpa_rules as (
-    {{ rules_in_force(ref('gpa_rules'), ['rule']) }}
-),
-
-school_years as (
-    select * from {{ ref('school_years') }}
+rules_of_years as (
+    {{ gpa_rules_in_force(['letters_not_attempted', 'credits_when_unknown']) }}
 ),
 
 reporting_date as (
@@ -60,23 +56,6 @@ section_terms as (
     group by course_id
 ),
 
-rules_of_years as (
-    select
-        school_years.school_year,
-        max(if(gpa_rules.rule = 'letters_not_attempted', gpa_rules.value, null)) as letters,
-        max(
-            if(
-                gpa_rules.rule = 'credits_when_unknown',
-                cast(gpa_rules.value as decimal(5, 2)), null
-            )
-        ) as credits_when_unknown
-    from school_years
-    inner join gpa_rules
-        on school_years.rule_date >= gpa_rules.effective_from
-        and school_years.rule_date < gpa_rules.effective_to
-    group by school_years.school_year
-),
-
 -- A term of several earns its part of the section's credit; a mark of the whole section all.
 placed as (
     select
@@ -91,11 +70,13 @@ placed as (
         coalesce(section_terms.term_count, 1) > 1
         and coalesce(terms.is_reporting_term, false) as is_part,
         coalesce(section_terms.term_count, 1) as section_term_count,
-        coalesce(courses.credits, rules_of_years.credits_when_unknown, 0) as section_credits,
+        coalesce(
+            courses.credits, cast(rules_of_years.credits_when_unknown as decimal(5, 2)), 0
+        ) as section_credits,
         scale.is_passing,
         scale.letter is not null
         and not array_contains(
-            split(coalesce(rules_of_years.letters, ''), ' '), final_marks.grade_letter
+            split(coalesce(rules_of_years.letters_not_attempted, ''), ' '), final_marks.grade_letter
         ) as is_attempted
     from final_marks
     left join courses on final_marks.course_key = courses.course_key
