@@ -80,17 +80,15 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def draw_all(page: Page) -> None:
-    """Scroll as a reader does, until every figure is drawn."""
-    page.evaluate(
-        """async () => {
-            for (const plot of document.querySelectorAll(".plot")) {
-                plot.scrollIntoView();
-                await new Promise((done) => setTimeout(done, 40));
-            }
-        }"""
-    )
+    """Scroll as a reader does, to each figure in turn and on when it is drawn."""
     page.wait_for_function(
-        "[...document.querySelectorAll('.plot')].every((one) => one.querySelector('svg'))"
+        """() => {
+            const next = [...document.querySelectorAll(".plot")]
+                .find((plot) => !plot.querySelector("svg"));
+            next?.scrollIntoView();
+            return !next;
+        }""",
+        timeout=120_000,
     )
 
 
