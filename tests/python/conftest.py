@@ -66,10 +66,11 @@ def clear(spark: SparkSession) -> None:
             spark.sql(f"drop schema {row.namespace} cascade")
 
 
-def holding(folder: Path, text: str) -> list[str]:
-    """Return the files of a folder in which a text stands."""
+def outputs_with(text: str) -> list[str]:
+    """Return the logs, artefacts of dbt and reports in which a text stands."""
     return [
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
+        str(path.relative_to(PROJECT))
+        for folder in ("logs", "target", "reports")
+        for path in (PROJECT / folder).rglob("*")
         if path.is_file() and text.encode() in path.read_bytes()
     ]

@@ -25,7 +25,7 @@ from bundles import (
     write_bundle,
     zip_of,
 )
-from conftest import CANARY, PROJECT, holding
+from conftest import CANARY, outputs_with
 from pyspark.sql import SparkSession
 
 from python_jobs.errors import DistrictError
@@ -499,8 +499,7 @@ def test_no_name_of_a_broken_bundle_is_told(
     captured = capfd.readouterr()
     assert "invalid_number" in captured.out + captured.err
     assert CANARY not in captured.out + captured.err
-    for output in ("logs", "target", "reports"):
-        assert holding(PROJECT / output, CANARY) == []
+    assert outputs_with(CANARY) == []
     kept = empty_warehouse.table("quality.quarantine").where(f"contains(raw_row, '{CANARY}')")
     # Of a line that cannot be split, of a file with passwords, nothing is kept.
     assert {row.id for row in kept.collect()} == {"u2", "r2", "r3", "r4"}

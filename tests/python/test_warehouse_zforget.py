@@ -7,7 +7,7 @@ import json
 from itertools import product
 
 import pytest
-from conftest import CANARY, holding
+from conftest import CANARY, outputs_with
 from pyspark.sql import SparkSession
 from test_warehouse_releases import record_build
 
@@ -17,7 +17,7 @@ from python_jobs.forget import Proof, StudentUnknown, _search, forget
 from python_jobs.land import land_night
 from python_jobs.landing.forgotten import KEY
 from python_jobs.release import current_release, release
-from python_jobs.spark import PROJECT, warehouse_dir
+from python_jobs.spark import warehouse_dir
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,7 @@ def test_a_value_that_fails_is_not_told(
 
 
 def test_no_name_is_in_logs_artefacts_or_reports(seed_warehouse: SparkSession) -> None:
-    for folder in ("logs", "target", "reports"):
-        assert holding(PROJECT / folder, CANARY) == []
+    assert outputs_with(CANARY) == []
 
 
 def test_who_is_unknown_or_without_a_reason_is_not_forgotten(seed_warehouse: SparkSession) -> None:
