@@ -270,11 +270,13 @@ def test_readers_never_see_two_releases_at_once_nor_a_table_missing(
     reads = 0
     with ThreadPoolExecutor(1) as pool:
         releasing = pool.submit(build_and_release)
-        while reads < READS and not done.is_set():
-            for name in names:
-                ids |= read(name)
-                reads += 1
-        done.set()
+        try:
+            while reads < READS and not done.is_set():
+                for name in names:
+                    ids |= read(name)
+                    reads += 1
+        finally:  # else the builds would go on for ever
+            done.set()
         last = releasing.result()
     assert reads >= READS
     assert first is not None and last is not None and last > first
