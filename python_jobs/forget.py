@@ -41,7 +41,6 @@ from python_jobs.landing.forgotten import (
 from python_jobs.landing.quarantine import QUARANTINE
 from python_jobs.landing.raw import row_hash
 from python_jobs.landing.rules import listed
-from python_jobs.release import point_views_again
 from python_jobs.reports.restricted import LOG as DISCLOSURES
 from python_jobs.serve import warn_of_served_rows
 from python_jobs.spark import PROJECT, get_spark, table_version, warehouse_dir
@@ -179,7 +178,6 @@ def forget(student_ids: list[str], reason: str) -> Path:
     run_dbt(["run", "--full-refresh"], title="Building without them")
     with progress("Removing old files"):
         _compare(spark, begun.version, proof)
-        point_views_again(spark)
         _vacuum(spark, proof)
     with progress("Searching"):
         _search(set(begun.traces) - _still_there(spark), proof)

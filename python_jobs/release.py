@@ -360,7 +360,7 @@ class Candidate:
         writer.saveAsTable(LOG)
 
     def show_to_readers(self) -> None:
-        """Pin the views to tables that hold this release, then turn all of them to it at once."""
+        """Give each table its view, then turn all of them to this release at once."""
         self.spark.sql("create schema if not exists pub")
         names = [table.name for table in self.tables]
         _point_views(self.spark, names)
@@ -374,14 +374,17 @@ class Candidate:
 
 
 def _point_views(spark: SparkSession, names: list[str]) -> None:
-    """Replace each view by one of the table's newest version, still of the current release."""
+    """Replace each view by one of all columns that the table has now, of the current release.
+
+    A view names no Delta version: that is fixed when a statement is resolved, CURRENT is read when
+    it is planned; a reader between them would look for a release in a version without it.
+    """
 
     def point(name: str) -> None:
-        version, _ = table_version(spark, f"releases.{name}")
         columns = ", ".join(spark.table(f"releases.{name}").columns)
         spark.sql(
             f"create or replace view pub.{name} as select {columns} "
-            f"from releases.{name} version as of {version} where {SHOW_CURRENT}"
+            f"from releases.{name} where {SHOW_CURRENT}"
         )
 
     if not spark.catalog.tableExists(CURRENT):
@@ -399,9 +402,7 @@ def _point_call_list(spark: SparkSession) -> None:
     """Show the students whose early warning became worse since the release before, or is new."""
     if "previous_release_id" not in spark.table(LOG).columns:  # an older warehouse
         spark.sql(f"alter table {LOG} add columns (previous_release_id int)")
-    table = f"releases.{EARLY_WARNING}"
-    version, _ = table_version(spark, table)
-    rows = f"select * from {table} version as of {version} where true"
+    rows = f"select * from releases.{EARLY_WARNING}"
     rank = "array_position(array('on_track', 'early_warning', 'at_risk'), {})"
     worse = [
         rank.format(f"later.{name}_level")
@@ -414,9 +415,9 @@ def _point_call_list(spark: SparkSession) -> None:
     spark.sql(
         f"""
         create or replace view pub.{CALL_LIST} as
-        with later as ({rows} and {SHOW_CURRENT}),
+        with later as ({rows} where {SHOW_CURRENT}),
         earlier as (
-            {rows} and release_id = (
+            {rows} where release_id = (
                 select max(previous_release_id) from {LOG} where {SHOW_CURRENT}
             )
         )
@@ -535,13 +536,6 @@ def roll_back(spark: SparkSession, release_id: int) -> None:
         _point_views(spark, _tables_of(spark, release_id))
         _turn_to(spark, release_id)
     err.print(f"Readers see release {release_id} again")
-
-
-def point_views_again(spark: SparkSession) -> None:
-    """Show readers the newest version of what the current release has kept."""
-    release_id = current_release(spark)
-    if release_id is not None:
-        _point_views(spark, _tables_of(spark, release_id))
 
 
 def _tables_of(spark: SparkSession, release_id: int) -> list[str]:

@@ -247,6 +247,7 @@ def test_readers_never_see_two_releases_at_once_nor_a_table_missing(
     names = [view.viewName for view in views if view.viewName in FEW]
     assert len(names) == len(FEW)
     rows = {name: warehouse.table(f"pub.{name}").count() for name in names}
+    open_reads = [warehouse.table(f"pub.{name}").select("release_id").distinct() for name in names]
     first = current_release(warehouse)
     done = Event()
 
@@ -281,3 +282,5 @@ def test_readers_never_see_two_releases_at_once_nor_a_table_missing(
     assert reads >= READS
     assert first is not None and last is not None and last > first
     assert ids <= set(range(first, last + 1))
+    # Resolved before those releases, run after them.
+    assert {row.release_id for one in open_reads for row in one.collect()} == {last}
