@@ -382,10 +382,7 @@ def _point_views(spark: SparkSession, names: list[str]) -> None:
 
     def point(name: str) -> None:
         columns = ", ".join(spark.table(f"releases.{name}").columns)
-        spark.sql(
-            f"create or replace view pub.{name} as select {columns} "
-            f"from releases.{name} where {SHOW_CURRENT}"
-        )
+        _set_view(spark, name, f"select {columns} from releases.{name} where {SHOW_CURRENT}")
 
     if not spark.catalog.tableExists(CURRENT):
         spark.sql(f"create table {CURRENT} (release_id int) using delta")
@@ -393,9 +390,13 @@ def _point_views(spark: SparkSession, names: list[str]) -> None:
         list(pool.map(point, names))
     if EARLY_WARNING in names:
         _point_call_list(spark)
-    spark.sql(
-        f"create or replace view pub.releases as select *, {SHOW_CURRENT} as is_current from {LOG}"
-    )
+    _set_view(spark, "releases", f"select *, {SHOW_CURRENT} as is_current from {LOG}")
+
+
+def _set_view(spark: SparkSession, name: str, query: str) -> None:
+    """Make the view, or change it in one step: Spark's `create or replace` drops it first."""
+    verb = "alter" if spark.catalog.tableExists(f"pub.{name}") else "create"
+    spark.sql(f"{verb} view pub.{name} as {query}")
 
 
 def _point_call_list(spark: SparkSession) -> None:
@@ -412,9 +413,7 @@ def _point_call_list(spark: SparkSession) -> None:
     levels = ", ".join(
         f"earlier.{name}_level as {name}_level_before, later.{name}_level" for name in INDICATORS
     )
-    spark.sql(
-        f"""
-        create or replace view pub.{CALL_LIST} as
+    query = f"""
         with later as ({rows} where {SHOW_CURRENT}),
         earlier as (
             {rows} where release_id = (
@@ -431,8 +430,8 @@ def _point_call_list(spark: SparkSession) -> None:
             later.school_year = (select max(school_year) from later)
             and exists (select 1 from earlier)
             and ({" or ".join(worse)})
-        """
-    )
+    """
+    _set_view(spark, CALL_LIST, query)
 
 
 def _turn_to(spark: SparkSession, release_id: int) -> None:
