@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from bisect import bisect
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -41,16 +42,18 @@ PROFILE = "school_district_warehouse"
 METASTORE_URL = "spark.hadoop.javax.jdo.option.ConnectionURL"
 MINIMUM_JAVA = 17
 MINIMUM_FREE_BYTES = 200 * 1024 * 1024
-SMALL_ROWS = 300_000  # over all raw tables
-# What Spark does to be quick on large data costs more than it saves while all tables are small.
-BY_SIZE = {  # setting: (small, large)
-    "spark.sql.codegen.wholeStage": ("false", "true"),
-    "spark.sql.codegen.factoryMode": ("NO_CODEGEN", "FALLBACK"),
-    "spark.sql.adaptive.enabled": ("false", "true"),
-    "spark.sql.shuffle.partitions": ("1", "4"),
-    "spark.databricks.delta.stats.skipping": ("false", "true"),
-    "spark.databricks.delta.writeChecksumFile.enabled": ("false", "true"),
-    "spark.databricks.delta.properties.defaults.enableDeletionVectors": ("false", "true"),
+SIZES = (300_000, 10_000_000)  # rows of all raw tables: fewer are small, more are large
+# What Spark does to be quick on large data costs more than it saves while tables are smaller.
+BY_SIZE = {  # setting: (small, medium, large)
+    "spark.sql.codegen.wholeStage": ("false", "true", "true"),
+    "spark.sql.codegen.factoryMode": ("NO_CODEGEN", "FALLBACK", "FALLBACK"),
+    "spark.sql.adaptive.enabled": ("false", "false", "true"),
+    "spark.sql.shuffle.partitions": ("1", "2", "4"),
+    # False: rows that lie together by student are not moved again to be joined by more columns.
+    "spark.sql.requireAllClusterKeysForCoPartition": ("false", "false", "true"),
+    "spark.databricks.delta.stats.skipping": ("false", "true", "true"),
+    "spark.databricks.delta.writeChecksumFile.enabled": ("false", "true", "true"),
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": ("false", "true", "true"),
 }
 
 
@@ -216,6 +219,7 @@ def table_version(spark: SparkSession, table: str) -> tuple[int, datetime]:
 def fit_to_size(spark: SparkSession, rows: int) -> None:
     """Set Spark up for so many rows; what the profile itself sets, stays."""
     given = spark.sparkContext.getConf()
-    for name, (small, large) in BY_SIZE.items():
+    size = bisect(SIZES, rows)
+    for name, values in BY_SIZE.items():
         if not given.contains(name):
-            spark.conf.set(name, small if rows < SMALL_ROWS else large)
+            spark.conf.set(name, values[size])

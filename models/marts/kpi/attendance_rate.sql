@@ -1,5 +1,12 @@
+-- A student's rows lie together, so that all that follows is added up where they are.
 with student_schools as (
     select * from {{ ref('student_attendance') }}
+    distribute by student_id
+),
+
+enrolled_sections as (
+    select * from {{ ref('enrolled_sections') }}
+    distribute by student_id
 ),
 
 -- Days are recorded for the school, not for a section: a subject has those of its students.
@@ -10,11 +17,10 @@ student_subjects as (
         school_year,
         term_id,
         collect_set(struct('subject' as grain, subject_area as entity_id)) as entities
-    from {{ ref('enrolled_sections') }}
+    from enrolled_sections
     group by student_id, school_id, school_year, term_id
 ),
 
--- A student's rows lie together, so that those per entity are added up where they are made.
 student_entities as (
     select
         student_schools.*,
@@ -25,7 +31,6 @@ student_entities as (
         and student_schools.school_id = student_subjects.school_id
         and student_schools.school_year = student_subjects.school_year
         and student_schools.term_id = student_subjects.term_id
-    distribute by student_schools.student_id
 ),
 
 entity_rows as (

@@ -1,5 +1,7 @@
+-- A student's rows lie together, so that all that follows is added up where they are.
 with sections as (
     select * from {{ ref('enrolled_sections') }}
+    distribute by student_id
 ),
 
 accesses as (
@@ -27,6 +29,11 @@ reporting_date as (
     select * from {{ ref('reporting_date') }}
 ),
 
+student_accesses as (
+    select * from accesses
+    distribute by student_id
+),
+
 views as (
     select
         accesses.student_id,
@@ -34,7 +41,7 @@ views as (
         accesses.school_year,
         periods.period_id as term_id,
         sum(accesses.access_count) as view_count
-    from accesses
+    from student_accesses as accesses
     inner join periods on accesses.term_id = periods.term_id
     cross join reporting_date
     where coalesce(accesses.access_date <= reporting_date.as_of_date, true)
@@ -62,8 +69,7 @@ student_sections as (
     group by student_id, course_id, school_year, term_id
 ),
 
--- Only views of enrolled students count, so that viewers are a part of the students. A student's
--- rows lie together, so that those per entity are added up where they are made.
+-- Only views of enrolled students count, so that viewers are a part of the students.
 section_views as (
     select
         student_sections.*,
@@ -77,7 +83,6 @@ section_views as (
     left semi join covered_districts
         on student_sections.district_id = covered_districts.district_id
         and student_sections.school_year = covered_districts.school_year
-    distribute by student_sections.student_id
 ),
 
 entity_rows as (

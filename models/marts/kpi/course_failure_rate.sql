@@ -1,6 +1,8 @@
+-- A student's rows lie together, so that all that follows is added up where they are.
 with marks as (
     select * from {{ ref('course_marks') }}
     where is_attempted
+    distribute by student_id
 ),
 
 periods as (
@@ -15,7 +17,6 @@ section_entities as (
     group by course_id
 ),
 
--- A student's rows lie together, so that those per entity are added up where they are made.
 student_courses as (
     select
         marks.student_id,
@@ -33,7 +34,6 @@ student_courses as (
     group by
         marks.student_id, marks.course_id, marks.grade_level, marks.school_id,
         marks.district_id, marks.school_year, periods.period_id
-    distribute by marks.student_id
 ),
 
 entity_rows as (

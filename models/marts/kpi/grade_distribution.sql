@@ -23,24 +23,44 @@ periods as (
     select * from {{ ref('term_periods') }}
 ),
 
--- A student's rows lie together, so that those per entity are added up where they are made.
+-- A student's rows lie together, so that all that follows is added up where they are.
+student_results as (
+    select
+        student_id,
+        course_id,
+        course_key,
+        school_id,
+        school_key,
+        school_year,
+        term_id,
+        grade_letter
+    from results
+    distribute by student_id
+),
+
+student_sums as (
+    select
+        *,
+        count(*) as letter_count
+    from student_results
+    group by all
+),
+
 student_letters as (
     select
-        results.student_id,
-        results.course_id,
-        results.school_id,
+        student_sums.student_id,
+        student_sums.course_id,
+        student_sums.school_id,
         coalesce(courses.subject_area, 'unknown') as subject_area,
         coalesce(schools.district_id, 'unknown') as district_id,
-        results.school_year,
+        student_sums.school_year,
         periods.period_id as term_id,
-        results.grade_letter,
-        count(*) as letter_count
-    from results
-    left join courses on results.course_key = courses.course_key
-    left join schools on results.school_key = schools.school_key
-    inner join periods on results.term_id = periods.term_id
-    group by all
-    distribute by results.student_id
+        student_sums.grade_letter,
+        student_sums.letter_count
+    from student_sums
+    left join courses on student_sums.course_key = courses.course_key
+    left join schools on student_sums.school_key = schools.school_key
+    inner join periods on student_sums.term_id = periods.term_id
 ),
 
 letter_rows as (

@@ -1,17 +1,11 @@
 {{ config(materialized='view') }}
 
-with results as (
-    select
-        *,
-        {{ school_and_district() }}
-    from {{ ref('student_course_results') }}
+with course_results as (
+    select * from {{ ref('student_course_results') }}
 ),
 
-homework as (
-    select
-        *,
-        {{ school_and_district() }}
-    from {{ ref('student_course_homework') }}
+course_homework as (
+    select * from {{ ref('student_course_homework') }}
 ),
 
 attendance as (
@@ -19,6 +13,53 @@ attendance as (
         *,
         {{ school_and_district() }}
     from {{ ref('student_attendance') }}
+),
+
+-- Per school first: most students have one, so that few rows stand for its district too.
+school_results as (
+    select
+        student_id,
+        school_id,
+        district_id,
+        school_year,
+        term_id,
+        sum(graded_count) as graded_count,
+        sum(missing_count) as missing_count,
+        sum(letter_count) as letter_count,
+        sum(percent_sum) as percent_sum,
+        sum(points_sum) as points_sum,
+        sum(a_b_count) as a_b_count,
+        sum(d_f_count) as d_f_count
+    from course_results
+    group by student_id, school_id, district_id, school_year, term_id
+),
+
+school_homework as (
+    select
+        student_id,
+        school_id,
+        district_id,
+        school_year,
+        term_id,
+        sum(expected_count) as expected_count,
+        sum(submitted_count) as submitted_count,
+        sum(on_time_count) as on_time_count
+    from course_homework
+    group by student_id, school_id, district_id, school_year, term_id
+),
+
+results as (
+    select
+        *,
+        {{ school_and_district() }}
+    from school_results
+),
+
+homework as (
+    select
+        *,
+        {{ school_and_district() }}
+    from school_homework
 ),
 
 student_results as (

@@ -38,13 +38,23 @@ periods as (
     select * from {{ ref('term_periods') }}
 ),
 
+student_schools as (
+    select distinct
+        student_id,
+        school_id,
+        district_id,
+        school_year,
+        term_id
+    from {{ ref('enrolled_sections') }}
+),
+
 enrollments as (
     select
         student_id,
         school_year,
         term_id,
         {{ school_and_district() }}
-    from {{ ref('enrolled_sections') }}
+    from student_schools
 ),
 
 enrolled as (

@@ -40,7 +40,7 @@ final as (
         term_id,
         kpi,
         cast(numerator as decimal(18, 6)) as numerator,
-        cast(denominator as decimal(18, 6)) as denominator,
+        denominator,
         is_numerator_student,
         has_total
     from combined

@@ -1,9 +1,8 @@
--- In millionths: whole numbers add up several times as fast as decimals, and as exactly.
+-- Numerators in millionths: whole numbers add up several times as fast as decimals, and as exactly.
 with students as (
     select
-        * except (numerator, denominator),
-        cast(numerator * 1000000 as bigint) as numerator,
-        cast(denominator * 1000000 as bigint) as denominator
+        * except (numerator),
+        cast(numerator * 1000000 as bigint) as numerator
     from {{ ref('student_values') }}
 ),
 
@@ -91,7 +90,7 @@ sums as (
         term_id,
         kpi,
         cast(sum(numerator) * 0.000001bd as decimal(18, 6)) as numerator,
-        cast(sum(denominator) * 0.000001bd as decimal(18, 6)) as denominator,
+        cast(sum(denominator) as decimal(18, 6)) as denominator,
         sum(student_count) as student_count,
         if(sum(answer_count) = 0, null, sum(numerator_student_count)) as numerator_student_count
     from subgroup_rows
