@@ -29,7 +29,7 @@ comparisons as (
 ),
 
 earlier_values as (
-    select * from kpi_values
+    select kpi_values.* from kpi_values
     left semi join comparisons
         on kpi_values.school_year = comparisons.earlier_school_year
         and kpi_values.term_id = comparisons.earlier_term_id
