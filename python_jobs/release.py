@@ -364,8 +364,6 @@ class Candidate:
         self.spark.sql("create schema if not exists pub")
         names = [table.name for table in self.tables]
         _point_views(self.spark, names)
-        if not self.spark.catalog.tableExists(CURRENT):
-            self.spark.sql(f"create table {CURRENT} (release_id int) using delta")
         _turn_to(self.spark, self.release_id)
         self.spark.sql(f"update {LOG} set is_kept = true where release_id = {self.release_id}")
         for view in self.spark.sql("show views in pub").where("not isTemporary").collect():
@@ -384,8 +382,7 @@ def _point_views(spark: SparkSession, names: list[str]) -> None:
         columns = ", ".join(spark.table(f"releases.{name}").columns)
         _set_view(spark, name, f"select {columns} from releases.{name} where {SHOW_CURRENT}")
 
-    if not spark.catalog.tableExists(CURRENT):
-        spark.sql(f"create table {CURRENT} (release_id int) using delta")
+    spark.sql(f"create table if not exists {CURRENT} (release_id int) using delta")
     with ThreadPoolExecutor(PARALLEL_TABLES) as pool:
         list(pool.map(point, names))
     if EARLY_WARNING in names:

@@ -4,8 +4,11 @@ with course_results as (
     select * from {{ ref('student_course_results') }}
 ),
 
-course_homework as (
-    select * from {{ ref('student_course_homework') }}
+homework as (
+    select
+        *,
+        {{ school_and_district() }}
+    from {{ ref('student_course_homework') }}
 ),
 
 attendance as (
@@ -34,32 +37,11 @@ school_results as (
     group by student_id, school_id, district_id, school_year, term_id
 ),
 
-school_homework as (
-    select
-        student_id,
-        school_id,
-        district_id,
-        school_year,
-        term_id,
-        sum(expected_count) as expected_count,
-        sum(submitted_count) as submitted_count,
-        sum(on_time_count) as on_time_count
-    from course_homework
-    group by student_id, school_id, district_id, school_year, term_id
-),
-
 results as (
     select
         *,
         {{ school_and_district() }}
     from school_results
-),
-
-homework as (
-    select
-        *,
-        {{ school_and_district() }}
-    from school_homework
 ),
 
 student_results as (
