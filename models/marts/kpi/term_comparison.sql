@@ -28,13 +28,6 @@ comparisons as (
     where term_id <> 'year' and previous_term_id is not null
 ),
 
-earlier_values as (
-    select kpi_values.* from kpi_values
-    left semi join comparisons
-        on kpi_values.school_year = comparisons.earlier_school_year
-        and kpi_values.term_id = comparisons.earlier_term_id
-),
-
 final as (
     select
         kpi_values.kpi,
@@ -54,7 +47,7 @@ final as (
     inner join comparisons
         on kpi_values.school_year = comparisons.school_year
         and kpi_values.term_id = comparisons.term_id
-    inner join earlier_values as earlier
+    inner join kpi_values as earlier
         on kpi_values.kpi = earlier.kpi
         and kpi_values.grain = earlier.grain
         and kpi_values.entity_id = earlier.entity_id
